@@ -1,0 +1,1 @@
+"""The truth about trips: vessels, bookings, holds and the calendar. Knows neither crew nor guests, and no money."""

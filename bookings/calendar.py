@@ -1,0 +1,54 @@
+"""Time on a vessel: local days, elapsed hours, recurring holds. Pure: no ORM, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
+
+
+def elapsed(start: datetime, end: datetime) -> timedelta:
+    """Real time between two instants. Two aware times of one zone subtract as wall clocks, so go through UTC."""
+    return end.astimezone(UTC) - start.astimezone(UTC)
+
+
+def hours(start: datetime, end: datetime) -> Decimal:
+    """Elapsed hours to the quarter hour's precision, such as 16.00 over the night the clocks go back."""
+    return (Decimal(int(elapsed(start, end).total_seconds())) / 3600).quantize(Decimal("0.01"))
+
+
+def later(instant: datetime, by: timedelta) -> datetime:
+    """`instant` plus elapsed time, in its own zone."""
+    return (instant.astimezone(UTC) + by).astimezone(instant.tzinfo)
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Local midnight to local midnight, end excluded: 23, 24 or 25 hours."""
+    start = datetime.combine(day, time.min, zone)
+    return start, datetime.combine(day + timedelta(days=1), time.min, zone)
+
+
+def occurrences(
+    rule: str, *, first: date, until: date, at: tuple[time, time], zone: ZoneInfo, skip: frozenset[date] = frozenset()
+) -> Iterator[tuple[datetime, datetime]]:
+    """The periods of a recurring hold: an RRULE (RFC 5545 3.3.10) over local dates, so that a clock change moves nothing.
+
+    `at` is (start, end) on the wall; an end before the start is on the next day.
+    """
+    starts = rrulestr(rule, dtstart=datetime.combine(first, time.min))
+    for moment in starts.between(datetime.combine(first, time.min), datetime.combine(until, time.max), inc=True):
+        day = moment.date()
+        if day in skip:
+            continue
+        end_day = day if at[1] > at[0] else day + timedelta(days=1)
+        yield datetime.combine(day, at[0], zone), datetime.combine(end_day, at[1], zone)
+
+
+def part_of_day(local_start: datetime) -> str:
+    """Morning before noon, afternoon before four, else sunset: the operator's own words for a slug."""
+    if local_start.hour < 12:
+        return "morning"
+    return "afternoon" if local_start.hour < 16 else "sunset"

@@ -1,0 +1,96 @@
+"""What must be so before the application may start. Each finding says which variable to set, and to what."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104  compared with, never bound
+
+
+def findings() -> Iterator[CheckMessage]:
+    yield from _keys()
+    if not settings.DEBUG:
+        yield from _production()
+
+
+def _keys() -> Iterator[CheckMessage]:
+    for name, what in (("SERVICE_KEY_HASHES", "service key"), ("DASHBOARD_TOKEN_HASHES", "dashboard token")):
+        hashes = getattr(settings, name)
+        if not isinstance(hashes, dict) or not hashes:
+            yield Error(
+                f"{name} is not set: without the SHA-256 of a {what} every call of the API would be refused.",
+                hint=f"Make one with `manage.py new_key` and set {name} to what it prints.",
+                id="jada.E001",
+            )
+        elif not all(isinstance(h, str) and len(h) == 64 and _is_hex(h) for h in hashes.values()):
+            yield Error(f"{name} must be JSON of key id to SHA-256 in hex (64 digits).", id="jada.E002")
+    if settings.CREW_LINK_ACTIVE_KID not in settings.CREW_LINK_KEYS:
+        yield Error(
+            "CREW_LINK_KEYS has no key with the id in CREW_LINK_ACTIVE_KID: crew links cannot be signed.",
+            hint="Make one with `manage.py new_key` and set both variables to what it prints.",
+            id="jada.E003",
+        )
+    for kid, key in settings.CREW_LINK_KEYS.items():
+        if _key_bytes(key) < 32:
+            yield Error(
+                f"The crew link key {kid} is weak: it must be base64 of at least 32 random bytes.", id="jada.E004"
+            )
+
+
+def _production() -> Iterator[CheckMessage]:
+    if len(settings.SECRET_KEY) < 50 or len(set(settings.SECRET_KEY)) < 5:
+        yield Error("SECRET_KEY is missing or weak: set it to at least 50 random characters.", id="jada.E005")
+    if any(host in ("*", "") or host.startswith("*") for host in settings.ALLOWED_HOSTS) or not settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS has a wildcard or is empty: name the hosts that the application serves.", id="jada.E006"
+        )
+    if settings.AWS_ENDPOINT_URL and (urlsplit(settings.AWS_ENDPOINT_URL).hostname or "") in LOOPBACK:
+        yield Error(
+            "AWS_ENDPOINT_URL points to this machine while DEBUG is off: pages and mails would reach nobody. "
+            "Unset it to use AWS.",
+            id="jada.E007",
+        )
+    if settings.MAILBOX_DIR:
+        yield Error("MAILBOX_DIR keeps mails with their personal links: unset it outside DEBUG.", id="jada.E008")
+    if not settings.CONSOLE_REQUIRE_OTP:
+        yield Error(
+            "CONSOLE_REQUIRE_OTP is off: the console shows money and must ask for a second factor.", id="jada.E009"
+        )
+    for name in ("CREW_BASE_URL", "GUEST_BASE_URL"):
+        if not getattr(settings, name).startswith("https://"):
+            yield Error(f"{name} must begin with https:// outside DEBUG.", id="jada.E010")
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _key_bytes(key: object) -> int:
+    try:
+        return len(base64.b64decode(str(key), validate=True))
+    except binascii.Error:
+        return 0
+
+
+@register("jada")
+def configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return list(findings())
+
+
+def refuse_unsafe_start() -> None:
+    """Called by the processes that no management command guards (web server, Celery): a sentence a finding, then out."""
+    found = list(findings())
+    if found:
+        sys.exit("JADA does not start:\n" + "\n".join(f"- {m.msg} {m.hint or ''}".rstrip() for m in found))

@@ -1,0 +1,1 @@
+"""Composition: the ops console. May import every app; no app imports it."""

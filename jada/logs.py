@@ -1,0 +1,27 @@
+"""The last net before a log line is written: no crew link, no key, no bearer token."""
+
+import logging
+import re
+
+_SECRETS = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # anything shaped like a JWT
+    r"|(?<=token=)[^&\s\"']+"
+    r"|\bsj[kd]_[\w]+_[\w-]{20,}"  # service keys and dashboard tokens
+    r"|(?<=Bearer )\S+",
+)
+
+
+def without_secrets(text: str) -> str:
+    return _SECRETS.sub("[hidden]", text)
+
+
+class HideSecrets(logging.Filter):
+    """Works on the formatted line and on the traceback, whatever the caller passed as arguments."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = without_secrets(record.exc_text)
+        return True

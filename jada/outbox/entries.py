@@ -1,0 +1,110 @@
+"""Writing rows: always in the transaction that makes the change, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.timezone import now
+
+from jada.outbox import bell, registry
+from jada.outbox.enums import IN_FLIGHT, Mode, State
+from jada.outbox.models import Effect
+
+
+def enqueue(topic: str, key: str, *, subject: str = "", run_at: datetime | None = None) -> Effect:
+    """Note that the object `key` may differ from its copy outside. The newest note of a lane and topic is the one kept.
+
+    Note [Supersede, never skip]: leaving an existing pending row in its place ("it will read the state anyway") loses
+    changes, because a worker may have claimed it and read the state before this transaction commits. So the pending
+    row is superseded and a new one stands at the end of the lane; one in flight is left alone and the new one waits.
+    """
+    _require_transaction(topic)
+    lane = registry.topic(topic).lane_of(key)
+    lock_lane(lane)
+    older = list(
+        Effect.objects.filter(lane=lane, topic=topic, mode=Mode.STATE, state=State.PENDING).values_list("pk", flat=True)
+    )
+    Effect.objects.filter(pk__in=older).update(state=State.SUPERSEDED, done_at=now())
+    effect = Effect.objects.create(
+        topic=topic, key=key, mode=Mode.STATE, lane=lane, subject=subject, run_at=run_at or now()
+    )
+    Effect.objects.filter(depends_on__in=older, state=State.PENDING).update(depends_on=effect)
+    transaction.on_commit(bell.ring, robust=True)
+    return effect
+
+
+def enqueue_message(
+    topic: str,
+    key: str,
+    *,
+    lane: str,
+    fact: str,
+    subject: str = "",
+    payload: Mapping[str, Any] | None = None,
+    after: tuple[str, str] | None = None,
+    not_before: datetime | None = None,
+) -> Effect | None:
+    """Owe one message. The same `fact` twice is one message: the second call answers None and does nothing.
+
+    `after` names a projection (topic, key) that must be in place first; if none is on its way, nothing is awaited.
+    """
+    _require_transaction(topic)
+    lock_lane(lane)
+    if Effect.objects.filter(fact=fact).exists():
+        return None
+    effect = Effect(
+        topic=topic,
+        key=key,
+        mode=Mode.MESSAGE,
+        lane=lane,
+        fact=fact,
+        subject=subject,
+        payload=dict(payload or {}),
+        depends_on=_on_its_way(*after) if after else None,
+        run_at=not_before or now(),
+    )
+    try:
+        with transaction.atomic():
+            effect.save()
+    except IntegrityError:  # another transaction stated the same fact while we looked
+        return None
+    transaction.on_commit(bell.ring, robust=True)
+    return effect
+
+
+def withdraw(*, lane: str, reason: str, topic: str | None = None) -> int:
+    """Take back what has not left yet from a lane of messages; answers how many."""
+    rows = Effect.objects.filter(lane=lane, mode=Mode.MESSAGE, state=State.PENDING)
+    if topic:
+        rows = rows.filter(topic=topic)
+    return rows.update(state=State.CANCELLED, last_error=reason, done_at=now())
+
+
+def lock_lane(lane: str) -> None:
+    """Serialise the writers of a lane, so that its ids are in the order of their commits.
+
+    SQLite holds the write lock from BEGIN IMMEDIATE on; PostgreSQL takes an advisory lock until the commit.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lane])
+
+
+def in_transaction() -> bool:
+    """Whether the caller opened a transaction (a test case's own does not count)."""
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def _require_transaction(topic: str) -> None:
+    if not in_transaction():
+        raise RuntimeError(f"{topic}: write the outbox row in the transaction that makes the change.")
+
+
+def _on_its_way(topic: str, key: str) -> Effect | None:
+    """The last row, of the projection or of its steps, that still has to happen before the object is in place."""
+    place = registry.topic(topic)
+    names = [topic, *place.then]
+    return Effect.objects.filter(topic__in=names, key=key, state__in=(State.PENDING, *IN_FLIGHT)).order_by("pk").last()

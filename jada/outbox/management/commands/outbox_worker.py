@@ -1,0 +1,29 @@
+"""A worker process: delivers what is owed until it is told to stop."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from jada.outbox import host
+
+
+class Command(BaseCommand):
+    help = "Deliver what the outbox owes, until SIGTERM. --once delivers what is due now and ends."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="deliver what is due now, then end")
+        parser.add_argument("--threads", type=int, default=None)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["once"]:
+            self.stdout.write(f"{host.drain()} delivered")
+            return
+        done = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: done.set())
+        stop = host.start_threads(count=options["threads"])
+        self.stdout.write("Delivering. Ctrl-C ends it.")
+        done.wait()
+        stop.set()

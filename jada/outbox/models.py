@@ -1,0 +1,134 @@
+"""The rows of the outbox. `docs/architecture.md` has the picture of their states; ADR 2 says why it is our own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils.timezone import now
+
+from jada.outbox.enums import IN_FLIGHT, UNFINISHED, Mode, State
+
+
+class EffectQuerySet(models.QuerySet["Effect"]):
+    def due(self, at: datetime, topics: frozenset[str]) -> EffectQuerySet:
+        """Heads of their lanes whose time has come and whose prerequisite is done, known to this worker."""
+        earlier = Effect.objects.filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"), state__in=UNFINISHED)
+        return (
+            self.filter(state=State.PENDING, run_at__lte=at, topic__in=topics)
+            .filter(~Exists(earlier))
+            .filter(Q(depends_on=None) | Q(depends_on__state=State.DONE))
+        )
+
+    def unfinished(self) -> EffectQuerySet:
+        return self.filter(state__in=UNFINISHED)
+
+    def stuck(self) -> EffectQuerySet:
+        """What a person must look at: given up, or not known whether sent."""
+        return self.filter(state__in=(State.DEAD, State.IN_DOUBT))
+
+    def about(self, subject: str) -> EffectQuerySet:
+        return self.filter(subject=subject)
+
+
+class Effect(models.Model):
+    """One intended effect on the outside world, written in the transaction of the act that owes it."""
+
+    topic = models.CharField(max_length=40)
+    key = models.CharField(max_length=120)
+    mode = models.CharField(max_length=1, choices=Mode)
+    lane = models.CharField(max_length=120)
+    subject = models.CharField(max_length=60, blank=True, help_text="model:public id of what it is about")
+    fact = models.CharField(max_length=200, null=True, unique=True, help_text="what a message states; said once")
+    payload = models.JSONField(default=dict)
+    depends_on = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="waiters")
+    state = models.CharField(max_length=12, choices=State, default=State.PENDING)
+    run_at = models.DateTimeField(default=now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim_no = models.PositiveIntegerField(default=0)
+    claimed_by = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    version = models.BigIntegerField(default=0, help_text="fencing number of the last claim")
+    result = models.JSONField(default=dict)
+    cause = models.CharField(max_length=16, blank=True)
+    last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=now)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EffectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        permissions = [("retry_effect", "Can retry a delivery")]
+        indexes = [
+            models.Index("run_at", "id", name="outbox_due", condition=Q(state=State.PENDING)),
+            models.Index("lane", "id", name="outbox_lane", condition=Q(state__in=UNFINISHED)),
+            models.Index("lease_until", name="outbox_lease", condition=Q(state__in=[State.RUNNING, State.SENDING])),
+            models.Index(fields=["subject", "-id"], name="outbox_of_subject"),
+            models.Index("state", "created_at", name="outbox_by_state"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["lane"], name="outbox_one_in_flight", condition=Q(state__in=IN_FLIGHT)),
+            models.UniqueConstraint(
+                fields=["lane", "topic"],
+                name="outbox_one_pending_state",
+                condition=Q(state=State.PENDING, mode=Mode.STATE),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.topic} {self.key}"
+
+
+class Mirror(models.Model):
+    """What we believe about one projected object: the numbers taken, what was applied, what was seen in public."""
+
+    topic = models.CharField(max_length=40)
+    key = models.CharField(max_length=120)
+    version = models.BigIntegerField(default=0, help_text="last fencing number taken")
+    digest = models.CharField(max_length=64, blank=True)
+    material = models.CharField(max_length=64, blank=True, help_text="digest of the part a person acts on")
+    applied_version = models.BigIntegerField(default=0)
+    applied_at = models.DateTimeField(null=True, blank=True)
+    seen_version = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["topic", "key"], name="outbox_mirror_of_object")]
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.key} v{self.applied_version}"
+
+
+class Attempt(models.Model):
+    """Append-only: every delivery that was not a plain success."""
+
+    effect = models.ForeignKey(Effect, models.CASCADE, related_name="history")
+    claim_no = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    outcome = models.CharField(max_length=16)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} of #{self.effect_id}"
+
+
+class RequestKey(models.Model):
+    """The inbound twin: an Idempotency-Key and the answer it was given, kept in the booking's own transaction."""
+
+    scope = models.CharField(max_length=40)
+    key = models.CharField(max_length=200)
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    body = models.JSONField()
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="outbox_request_once")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key}"

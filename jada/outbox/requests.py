@@ -1,0 +1,49 @@
+"""`Idempotency-Key`: the same request twice is answered once. The key is stored in the act's own transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from jada.outbox.models import RequestKey
+
+
+class KeyReused(Exception):
+    """The key was used before with another request. Answer 422: the client must choose a new key."""
+
+
+def once(
+    *, scope: str, key: str, request: Mapping[str, Any], act: Callable[[], tuple[int, dict[str, Any]]]
+) -> tuple[int, dict[str, Any]]:
+    """Run `act` (it answers status and body) unless this key was answered before; then give that answer again.
+
+    Without a key the act simply runs. Errors that `act` raises store nothing: the client may try again.
+    """
+    if not key:
+        return act()
+    fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+    if (earlier := _answered(scope, key, fingerprint)) is not None:
+        return earlier
+    try:
+        with transaction.atomic():
+            status, body = act()
+            RequestKey.objects.create(scope=scope, key=key, request_hash=fingerprint, status=status, body=body)
+    except IntegrityError:  # the same key, committed by another request while we worked: ours is rolled back
+        earlier = _answered(scope, key, fingerprint)
+        if earlier is None:
+            raise
+        return earlier
+    return status, body
+
+
+def _answered(scope: str, key: str, fingerprint: str) -> tuple[int, dict[str, Any]] | None:
+    row = RequestKey.objects.filter(scope=scope, key=key).first()
+    if row is None:
+        return None
+    if row.request_hash != fingerprint:
+        raise KeyReused("This Idempotency-Key was used for another request: choose a new key.")
+    return row.status, row.body

@@ -1,0 +1,45 @@
+"""The shipped settings, with what a test needs: known keys, a throwaway database, no host of work."""
+
+import os
+
+_KEYS = {
+    "READ_DOTENV": "false",
+    "SECRET_KEY": "tests-only-" + "k" * 60,
+    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
+    "ENVIRONMENT": "test",
+    "OUTBOX_HOST": "none",
+    # sha256 of "sjk_k1_" / "sjd_d1_" secrets; the plain ones are in tests/conftest.py
+    "SERVICE_KEY_HASHES": '{"k1": "2dd35c23437a22be5be6b9b4a13ee26abf88c4cbb0a8b5ca4a9a4dd3d6d6d1a2"}',
+    "DASHBOARD_TOKEN_HASHES": '{"d1": "2dd35c23437a22be5be6b9b4a13ee26abf88c4cbb0a8b5ca4a9a4dd3d6d6d1a2"}',
+    "CREW_LINK_KEYS": '{"cl-test": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHktMDE="}',
+    "CREW_LINK_ACTIVE_KID": "cl-test",
+    "STAFF_DOMAINS": "sailjada.com,halcyoncharters.example",
+    "LOG_LEVEL": "WARNING",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-west-2",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+for _name, _value in _KEYS.items():
+    os.environ[_name] = _value
+os.environ.setdefault("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # a closed port: a test never reaches AWS
+for _name in ("DEBUG", "MAILBOX_DIR", "GUEST_BASE_URL", "CREW_BASE_URL"):
+    os.environ.pop(_name, None)
+
+from jada.settings import *  # noqa: E402, F403  (the environment comes first)
+from jada.settings import BASE_DIR, DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+SECURE_SSL_REDIRECT = False  # the test client speaks http; a test of its own asserts the shipped value
+CONSOLE_REQUIRE_OTP = False
+AXES_ENABLED = False
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    (BASE_DIR / "var").mkdir(exist_ok=True)
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
+    DATABASES["default"]["OPTIONS"]["init_command"] = (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON"  # a test may lose its data
+    )
+SILENCED_SYSTEM_CHECKS = ["jada.E007", "jada.E009"]  # a local AWS and no second factor, in tests only
