@@ -1,0 +1,226 @@
+"""The one CloudFormation stack: deploy exactly `infra/template.yaml`, and read what it made."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+from django.conf import settings
+
+from jada.aws import clients
+from jada.aws.bucket import PAGE_CACHE, content_type_of
+from jada.failures import Misconfigured, Retry
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
+
+PLACEHOLDER: Final = "        function handler(event) { return event.request; }\n"
+NOT_FOUND: Final = "404.html"
+ASSET_CACHE: Final = "public, max-age=2592000"  # 30 days in a browser; the edge keeps nothing over 5 minutes
+_DIGEST: Final = "TemplateDigest"
+_STANDING: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+# Seconds between looks: at once for an emulator, up to half an hour for real distributions.
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0)
+_PATIENCE: Final = 180
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """`changed` is False if the stack and its files stood already as wanted."""
+
+    changed: bool
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file of the guest bucket that belongs to the stack, not to a guest."""
+
+    key: str
+    body: bytes
+    cache_control: str
+
+
+def deploy(parameters: Mapping[str, str]) -> Deployed:
+    """Create or update the stack, wait for it, and put its files. Doing it again changes nothing and is quick.
+
+    `parameters` are those of the template; what is not named keeps the value it has, or the template's default.
+    Raises Misconfigured with CloudFormation's own reason if the stack does not come to stand.
+    """
+    wanted = {**_from_settings(), **parameters}
+    changed = _deploy_template(render(), wanted)
+    outputs.cache_clear()
+    return Deployed(changed=_put_assets(guest_assets()) or changed, outputs=outputs())
+
+
+def render() -> str:
+    """The template as it is sent: the body of the edge function is `infra/guest_rewrite.js`."""
+    template = _infra("template.yaml").read_text()
+    code = textwrap.indent(_infra("guest_rewrite.js").read_text(), " " * 8)
+    if template.count(PLACEHOLDER) != 1:
+        raise ValueError("infra/template.yaml has no place for the edge function: keep the one-line placeholder.")
+    return template.replace(PLACEHOLDER, code)
+
+
+@cache
+def outputs() -> dict[str, str]:
+    """What the stack answers, by name. Read once per process: a distribution keeps its id for life."""
+    stack = _describe()
+    if stack is None:
+        raise Misconfigured(f"There is no stack {settings.AWS_STACK_NAME}: run manage.py deploy_stack first.")
+    return _outputs_of(stack)
+
+
+def guest_distribution_id() -> str:
+    """The distribution of the public brand: the setting, or else the stack's own."""
+    return settings.GUEST_DISTRIBUTION_ID or outputs()["GuestDistributionId"]
+
+
+def guest_assets() -> list[Asset]:
+    """Fonts and pictures below `infra/guest_assets/`, and the page for an address that is not there."""
+    root = _infra("guest_assets")
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    assets = [Asset(path.relative_to(root).as_posix(), path.read_bytes(), ASSET_CACHE) for path in files]
+    return [*assets, Asset(NOT_FOUND, _infra("guest_404.html").read_bytes(), PAGE_CACHE)]
+
+
+def _infra(name: str) -> Path:
+    return Path(settings.BASE_DIR) / "infra" / name
+
+
+def _from_settings() -> dict[str, str]:
+    return {
+        "GuestBucketName": settings.GUEST_BUCKET,
+        "OpsBucketName": settings.OPS_BUCKET,
+        "EventsTableName": settings.EVENTS_TABLE,
+    }
+
+
+# --- the template ------------------------------------------------------------------------------------------------
+
+
+def _deploy_template(template: str, wanted: Mapping[str, str]) -> bool:
+    stack = _settled()
+    wanted = {**wanted, _DIGEST: hashlib.sha256(template.encode()).hexdigest()}
+    if stack is not None and _stands_as(stack, wanted):
+        return False
+    with clients.calling():
+        if stack is None:
+            clients.cloudformation().create_stack(
+                StackName=settings.AWS_STACK_NAME,
+                TemplateBody=template,
+                Parameters=_given(wanted),
+                Capabilities=["CAPABILITY_IAM"],
+            )
+        else:
+            clients.cloudformation().update_stack(
+                StackName=settings.AWS_STACK_NAME,
+                TemplateBody=template,
+                Parameters=[*_given(wanted), *_kept(stack, wanted, template)],
+                Capabilities=["CAPABILITY_IAM"],
+            )
+    _require_standing(_settled(), digest=wanted[_DIGEST])
+    return True
+
+
+def _stands_as(stack: StackTypeDef, wanted: Mapping[str, str]) -> bool:
+    found = _parameters_of(stack)
+    return stack["StackStatus"] in _STANDING and all(found.get(name) == value for name, value in wanted.items())
+
+
+def _given(wanted: Mapping[str, str]) -> list[ParameterTypeDef]:
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
+
+
+def _kept(stack: StackTypeDef, wanted: Mapping[str, str], template: str) -> list[ParameterTypeDef]:
+    """Parameters that keep their value: CloudFormation would go back to the default of one that is not named."""
+    kept = [name for name in _parameters_of(stack) if name not in wanted and f"\n  {name}:" in template]
+    return [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
+
+
+def _require_standing(stack: StackTypeDef | None, *, digest: str) -> None:
+    if stack is None or stack["StackStatus"] not in _STANDING or _parameters_of(stack).get(_DIGEST) != digest:
+        status = stack["StackStatus"] if stack else "gone"
+        raise Misconfigured(f"The stack {settings.AWS_STACK_NAME} is {status}: {_first_failure()}")
+
+
+def _settled() -> StackTypeDef | None:
+    """The stack once nothing is in progress, also if somebody else began it."""
+    for pause in _pauses():
+        stack = _describe()
+        if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack
+        time.sleep(pause)
+    raise Retry(f"The stack {settings.AWS_STACK_NAME} is still in progress after half an hour: look at its events.")
+
+
+def _pauses() -> Iterator[float]:
+    return chain(_PAUSES, repeat(10.0, _PATIENCE))
+
+
+def _describe() -> StackTypeDef | None:
+    with clients.calling():
+        try:
+            return clients.cloudformation().describe_stacks(StackName=settings.AWS_STACK_NAME)["Stacks"][0]
+        except ClientError as error:
+            if clients.code_of(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+
+
+def _first_failure() -> str:
+    """Why it did not come to stand: the oldest failed event of the latest attempt is the cause of the others."""
+    with clients.calling():
+        events = clients.cloudformation().describe_stack_events(StackName=settings.AWS_STACK_NAME)["StackEvents"]
+    failed = [e for e in events if e.get("ResourceStatus", "").endswith("_FAILED") and e.get("ResourceStatusReason")]
+    if not failed:
+        return "look at its events; a stack whose creation failed has to be deleted first."
+    return f"{failed[-1].get('LogicalResourceId', '')}: {failed[-1].get('ResourceStatusReason', '')}"
+
+
+def _parameters_of(stack: StackTypeDef) -> dict[str, str]:
+    return {p.get("ParameterKey", ""): p.get("ParameterValue", "") for p in stack.get("Parameters", [])}
+
+
+def _outputs_of(stack: StackTypeDef) -> dict[str, str]:
+    return {o.get("OutputKey", ""): o.get("OutputValue", "") for o in stack.get("Outputs", [])}
+
+
+# --- its files ---------------------------------------------------------------------------------------------------
+
+
+def _put_assets(assets: list[Asset]) -> bool:
+    """Put every file, the page for missing addresses last: its metadata says that all the others are there."""
+    digest = hashlib.sha256(b"".join(a.key.encode() + hashlib.sha256(a.body).digest() for a in assets)).hexdigest()
+    if _assets_digest() == digest:
+        return False
+    for asset in assets:
+        with clients.calling():
+            clients.s3().put_object(
+                Bucket=settings.GUEST_BUCKET,
+                Key=asset.key,
+                Body=asset.body,
+                ContentType=content_type_of(asset.key),
+                CacheControl=asset.cache_control,
+                Metadata={"assets": digest},
+            )
+    return True
+
+
+def _assets_digest() -> str | None:
+    with clients.calling():
+        try:
+            head = clients.s3().head_object(Bucket=settings.GUEST_BUCKET, Key=NOT_FOUND)
+        except ClientError as error:
+            if clients.status_of(error) != 404:
+                raise
+            return None
+    return head["Metadata"].get("assets")
