@@ -6,13 +6,13 @@ mails) is written by the receivers in the same transaction. Nothing here speaks 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from bookings.enums import STANDING_TRIPS, BookingStatus, EntryKind, EntryStatus
+from bookings.enums import STANDING_TRIPS, BookingStatus, EntryKind, EntryStatus, PaymentState
 from bookings.models import Booking, CalendarEntry, Product, Vessel
 from bookings.signals import booking_changed
 from jada.audit.actors import Actor
@@ -214,6 +214,19 @@ def reinstate_booking(
     return _announce(booking, "booked", changed=frozenset({"status"}), by=by, at=at, tell=True, also=also)
 
 
+@transaction.atomic
+def set_payment_state(*, booking: Booking, state: PaymentState, by: Actor, at: datetime) -> Booking:
+    """What the ledger says about departure. Crew see the banner change; nobody is mailed."""
+    booking = _locked(booking, booking.vessel)
+    if booking.payment_state == state:
+        return booking
+    detail = {"payment_state": [booking.payment_state, str(state)]}
+    booking.payment_state = state
+    booking.save()
+    changed = frozenset({"payment_state"})
+    return _announce(booking, "amended", changed=changed, by=by, at=at, tell=False, also=None, detail=detail)
+
+
 def find_booking(*, channel: str, external_id: str) -> Booking | None:
     """The booking that a channel's id names; ids that differ in case or by a leading # are one id."""
     norm = external_id.lstrip("#").strip().casefold()
@@ -336,7 +349,7 @@ def _announce(
     at: datetime,
     tell: bool,
     also: Also | None,
-    detail: dict[str, object] | None = None,
+    detail: Mapping[str, object] | None = None,
 ) -> Booking:
     if also:
         also(booking)

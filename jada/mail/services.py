@@ -52,7 +52,7 @@ def withdraw_messages(*, lane: str, reason: str, kinds: frozenset[str] | None = 
         waiting = waiting.filter(kind__in=kinds)
     taken = []
     for message in waiting.select_related("effect"):
-        rows = Effect.objects.filter(pk=message.effect_id, state=State.PENDING)
+        rows = Effect.objects.filter(fact=message.fact, state=State.PENDING)
         if rows.update(state=State.CANCELLED, last_error=reason, done_at=message.created_at):
             taken.append(message)
     return taken

@@ -45,7 +45,7 @@ class Mail:
         to = letter.address(message)
         if to is None or not to.email:
             raise Refused(f"There is no address on file for {message.recipient}: add one, then retry.")
-        prepared = _render(message, letter, to, repeat=_repeats(work) and letter.in_doubt == "once")
+        prepared = _render(message, letter, to, repeat=letter.in_doubt == "once" and _repeats(work) > 0)
         _keep_as_sent(prepared, letter.links(message))
         return prepared
 
