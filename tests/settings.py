@@ -35,11 +35,14 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False  # the test client speaks http; a test of its own asserts the shipped value
 CONSOLE_REQUIRE_OTP = False
 AXES_ENABLED = False
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True  # nothing is collected for a test
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+SILENCED_SYSTEM_CHECKS = ["jada.E007", "jada.E009"]  # a local AWS and no second factor, in tests only
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     (BASE_DIR / "var").mkdir(exist_ok=True)
-    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "var" / f"test-{os.getpid()}.sqlite3")}  # runs side by side
     DATABASES["default"]["OPTIONS"]["init_command"] = (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON"  # a test may lose its data
     )
-SILENCED_SYSTEM_CHECKS = ["jada.E007", "jada.E009"]  # a local AWS and no second factor, in tests only
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_jada_{os.getpid()}"}
