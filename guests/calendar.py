@@ -39,7 +39,7 @@ def calendar_file(entry: Entry, *, version: int) -> bytes:
     calendar.add_component(_event(entry))
     local = entry.starts_at.astimezone(entry.zone), entry.ends_at.astimezone(entry.zone)
     calendar.add_missing_timezones(local[0].date() - YEAR, local[1].date() + YEAR)
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def blank_file(zone: ZoneInfo, *, day: datetime, version: int) -> bytes:
@@ -47,7 +47,7 @@ def blank_file(zone: ZoneInfo, *, day: datetime, version: int) -> bytes:
     calendar = _empty(version)
     local = day.astimezone(zone).date()
     calendar.add_component(Timezone.from_tzid(zone.key, first_date=local - YEAR, last_date=local + YEAR))
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def google_link(entry: Entry) -> str:

@@ -34,6 +34,7 @@ class Dock:
     directions: str = ""
     latitude: float | None = None
     longitude: float | None = None
+    phone: str = ""  # the dock's or the office's business number
 
 
 NOWHERE = Dock(name="")
@@ -121,7 +122,7 @@ class Facts:
 def redact(view: GuestPageView) -> GuestPageView:
     """The view without what its phase must not publish. Hidden is not secret: what is in the file can be read."""
     if view.phase not in SECRETS_FROM:
-        view = replace(view, gate_code="")
+        view = replace(view, gate_code="", dock=replace(view.dock, phone=""))
     if view.phase is Phase.AFTER:  # the sun of the day may stay, the way to the boat may not
         view = replace(view, dock=replace(view.dock, address="", directions=""), moved_from=None, moved_until=None)
     if view.phase in (Phase.HELD, Phase.CANCELLED, Phase.EXPIRED):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django import forms
@@ -18,6 +18,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+if TYPE_CHECKING:  # generic in the stubs, plain classes when they run
+    _FormSet = BaseInlineFormSet[Any, Any, Any]
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _TabularInline = admin.TabularInline[Any, Any]
+else:
+    _FormSet, _ModelAdmin, _TabularInline = BaseInlineFormSet, admin.ModelAdmin, admin.TabularInline
 
 TONES = ("ok", "warn", "bad", "info", "mute")
 _tones: dict[type[models.TextChoices], dict[str, str]] = {}
@@ -66,14 +73,14 @@ class NamedControls:
         return field
 
 
-class NamedFormSet(BaseInlineFormSet[Any, Any, Any]):
+class NamedFormSet(_FormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         if "DELETE" in form.fields:
             form.fields["DELETE"].widget.attrs["aria-label"] = "Delete"
 
 
-class ConsoleAdmin(NamedControls, admin.ModelAdmin[Any]):
+class ConsoleAdmin(NamedControls, _ModelAdmin):
     """`quick_views` is [(label, query string)]; {now}, {today} and {tomorrow} in a query are instants."""
 
     quick_views: Sequence[tuple[str, str]] = ()
@@ -106,6 +113,6 @@ class ReadOnlyAdmin(ConsoleAdmin):
         return False
 
 
-class ConsoleInline(NamedControls, admin.TabularInline[Any, Any]):
+class ConsoleInline(NamedControls, _TabularInline):
     formset = NamedFormSet
     extra = 0

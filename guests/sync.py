@@ -1,0 +1,163 @@
+"""How a guest page looks outside: an object in the brand's bucket, fresh at the edge, seen at its public address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.core.files.storage import storages
+
+from bookings.models import Booking
+from guests import codes
+from guests.models import EDGE, PAGE, SEEN, SLUG, GuestPage, PageSlug
+from guests.page import GuestPageView, SlugView, render, render_calendar, render_gone, render_slug
+from guests.phases import Phase
+from guests.services import public_url, slug_view_of, view_of
+from jada.aws import cdn, public
+from jada.failures import Outcome, Refused, Retry
+from jada.mail.letters import Address, letter
+from jada.outbox.registry import Seen, Work, digest, projection, step
+
+if TYPE_CHECKING:
+    from jada.aws.bucket import GuestPageStorage
+    from jada.mail.models import Message
+
+HTML = "text/html; charset=utf-8"
+LOOK_AGAIN = timedelta(seconds=5)  # an invalidation takes about that long to reach the edges
+MATERIAL = ("vessel", "zone", "starts_at", "ends_at", "arrive_at", "dock", "gate_code")  # what a guest acts on
+
+
+@projection(PAGE, lane="page:{key}", then=(EDGE, SEEN))
+class Page:
+    """`g/<code>.html`, and the calendar file beside it. A page whose booking is gone becomes a short last word."""
+
+    def view(self, key: str) -> GuestPageView | None:
+        page = GuestPage.objects.select_related("booking__vessel__berth").filter(code=key).first()
+        return view_of(page) if page else None
+
+    def material(self, view: GuestPageView) -> dict[str, Any]:
+        """What must not stay stale for the five minutes that an edge may keep it: time, place, cancelled, gone."""
+        facts = asdict(view)
+        decisive = (Phase.HELD, Phase.MOVED, Phase.CANCELLED, Phase.EXPIRED)
+        return {name: facts[name] for name in MATERIAL} | {"face": view.phase if view.phase in decisive else "on"}
+
+    def write(self, key: str, view: GuestPageView | None, version: int) -> Outcome:
+        if view is None:
+            gone = render_gone(base_url=settings.GUEST_BASE_URL, version=version)
+            return _bucket().publish(codes.guest_key(key), gone, version=version)
+        entry = _bucket().publish(codes.ics_key(key), render_calendar(view, version=version), version=version)
+        page = _bucket().publish(codes.guest_key(key), render(view, version=version), version=version)
+        return Outcome.NEWER if entry is Outcome.NEWER else page
+
+    def read_back(self, key: str) -> Seen | None:
+        return _read_back(codes.guest_key(key), self.view(key), render)
+
+
+@projection(SLUG, lane="slug:{key}")
+class Slug:
+    """`g/<slug>.html`: never the page itself, never its code."""
+
+    def view(self, key: str) -> SlugView | None:
+        slug = PageSlug.objects.select_related("page__booking__vessel").filter(slug=key).first()
+        return slug_view_of(slug) if slug else None
+
+    def write(self, key: str, view: SlugView | None, version: int) -> Outcome:
+        body = (
+            render_slug(view, version=version)
+            if view
+            else render_gone(base_url=settings.GUEST_BASE_URL, version=version)
+        )
+        return _bucket().publish(codes.slug_key(key), body, version=version)
+
+    def read_back(self, key: str) -> Seen | None:
+        return _read_back(codes.slug_key(key), self.view(key), render_slug)
+
+
+@step(EDGE, lane="page:{key}")
+def forget_at_the_edge(work: Work) -> None:
+    """Every address under which an edge may hold a copy, in one invalidation a version."""
+    version = work.payload["version"]
+    cdn.invalidate(codes.public_paths(work.key), reference=f"{settings.ENVIRONMENT}-{work.key}-{version}")
+
+
+@step(SEEN, lane="seen:{key}", confirms=PAGE)
+def see_it_live(work: Work) -> None:
+    """Live means: the printed address answers with the very bytes of the bucket, of this version or a later one."""
+    stored = _bucket().read(codes.guest_key(work.key))
+    fetched = public.fetch(settings.GUEST_BASE_URL + codes.printed_path(work.key))
+    version = _version_in(fetched.body)
+    if stored is None or fetched.status != HTTPStatus.OK or version < work.payload["version"]:
+        raise Retry(f"The public address does not show this version yet (it answers {fetched.status}).", LOOK_AGAIN)
+    if fetched.content_type.lower() != HTML:
+        raise Refused(f"The public address answers as {fetched.content_type!r}, not {HTML!r}: browsers misread it.")
+    if version == stored.version and fetched.sha256 != stored.sha256:
+        raise Refused("The public address answers with other bytes than the bucket holds: something rewrites pages.")
+
+
+# --- the guest's letters ---------------------------------------------------------------------------------------------
+
+
+class GuestLetter:
+    """To the address on file. When it is in doubt whether it left, a person decides: a guest is not told twice."""
+
+    template = ""
+    in_doubt = "hold"
+
+    def address(self, message: Message) -> Address | None:
+        booking = _booking(message)
+        return Address(booking.guest_name, booking.guest_email) if booking and booking.guest_email else None
+
+    def withdrawn(self, message: Message) -> str:
+        booking = _booking(message)
+        return "" if booking and booking.is_standing else "The trip is not on any more."
+
+    def links(self, message: Message) -> dict[str, str]:
+        booking = _booking(message)
+        return {"page_url": (public_url(booking) if booking else None) or settings.GUEST_BASE_URL}
+
+
+@letter("guest.booked")
+class Booked(GuestLetter):
+    template = "guest_booked"
+
+
+@letter("guest.changed")
+class Changed(GuestLetter):
+    template = "guest_changed"
+
+
+@letter("guest.cancelled")
+class Cancelled(GuestLetter):
+    template = "guest_cancelled"
+
+    def withdrawn(self, message: Message) -> str:
+        booking = _booking(message)
+        return "The trip is on again." if booking and booking.is_standing else ""
+
+
+def _booking(message: Message) -> Booking | None:
+    public_id = message.recipient.removeprefix("guest:")
+    return Booking.objects.select_related("vessel").filter(public_id=public_id).first()
+
+
+def _bucket() -> GuestPageStorage:
+    return cast("GuestPageStorage", storages["guest"])
+
+
+def _read_back(name: str, view: Any, renderer: Any) -> Seen | None:
+    """The digest is the view's own where exactly its rendering stands there, else that of the bytes found."""
+    stored = _bucket().read(name)
+    if stored is None:
+        return None
+    same = view is not None and renderer(view, version=stored.version) == stored.body
+    headers = {"content_type": stored.content_type, "cache_control": stored.cache_control}
+    return Seen(stored.version, digest(view) if same else stored.sha256, headers)
+
+
+def _version_in(body: bytes) -> int:
+    found = re.search(rb"<!-- v=(\d+) -->", body)
+    return int(found[1]) if found else 0
