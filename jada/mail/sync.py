@@ -108,6 +108,7 @@ def _keep_as_sent(prepared: Prepared, links: Mapping[str, str]) -> None:
 
 
 def _note_sent(message: Message, mail: EmailMultiAlternatives) -> Mapping[str, Any]:
-    status = mail.anymail_status  # type: ignore[attr-defined]  # anymail adds it
-    Message.objects.filter(pk=message.pk).update(sent_at=now(), provider_id=status.message_id or "")
-    return {"message_id": status.message_id or ""}
+    status = getattr(mail, "anymail_status", None)  # a backend that is not anymail's gives none
+    provider_id = (status and status.message_id) or ""
+    Message.objects.filter(pk=message.pk).update(sent_at=now(), provider_id=provider_id)
+    return {"message_id": provider_id}

@@ -139,7 +139,13 @@ def _run_courier(taken: Claim) -> None:
     # mail service and our record of it. A row found in `sending` after its lease may have left: it is in doubt.
     if not _move(taken, State.RUNNING, state=State.SENDING, lease_until=now() + LEASE):
         return
-    result = handler.send(prepared, taken.work)
+    try:
+        result = handler.send(prepared, taken.work)
+    except DeliveryFailure:
+        raise
+    except Exception as error:  # a fault of ours after the call: the message may be out, so it is never just repeated
+        logger.exception("Unable to finish sending #%s", taken.effect_id)
+        raise InDoubt(f"{type(error).__name__} while sending") from error
     _finish(taken, State.DONE, since=State.SENDING, result=dict(result))
 
 

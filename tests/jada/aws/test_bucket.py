@@ -151,9 +151,7 @@ class TestStartingOver:
         assert pages.publish(KEY, page("two", 2), version=2) is Outcome.WRITTEN
 
     @pytest.mark.parametrize("call", ["head_object", "get_object"])
-    def test_a_forbidden_look_is_a_matter_of_the_set_up(
-        self, pages: GuestPageStorage, s3: Stubber, call: str
-    ) -> None:
+    def test_a_forbidden_look_is_a_matter_of_the_set_up(self, pages: GuestPageStorage, s3: Stubber, call: str) -> None:
         s3.add_client_error(call, "403", http_status_code=403)
 
         with pytest.raises(Misconfigured):
@@ -172,6 +170,7 @@ class TestKeys:
 
     def test_an_ordinary_save_has_the_headers_too(self, pages: GuestPageStorage) -> None:
         pages.save("g/plain.html", ContentFile(b"<p>plain</p>"))
+        pages.connection.meta.client.close()
 
         assert (stored := pages.read("g/plain.html"))
         assert stored.content_type == "text/html; charset=utf-8"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from botocore.stub import Stubber
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from jada.aws import cdn, clients
 from jada.failures import Misconfigured, Refused, Retry
@@ -77,7 +77,7 @@ def test_no_path_at_all_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_an_unknown_distribution_is_a_matter_of_the_set_up(settings: SettingsWrapper) -> None:
+def test_an_unknown_distribution_is_a_matter_of_the_set_up(settings: Settings) -> None:
     settings.GUEST_DISTRIBUTION_ID = "E0NOWHERE"
 
     with pytest.raises(Misconfigured, match="NoSuchDistribution"):

@@ -263,6 +263,17 @@ class TestAMessage:
         assert state_of(effect) == State.IN_DOUBT
         assert world.calls == ["send hello"]
 
+    def test_that_met_a_fault_of_ours_while_it_was_sent_is_in_doubt_too(self, world: World) -> None:
+        world.failures = [ZeroDivisionError("after the call")]
+        effect = say("hello")
+
+        host.drain()
+        due_now()
+        host.drain()
+
+        assert state_of(effect) == State.IN_DOUBT
+        assert world.calls == ["send hello"]
+
     def test_refused_before_acceptance_may_be_tried_again(self, world: World) -> None:
         world.failures = [Retry("throttled", after=timedelta(0))]
         say("hello")
