@@ -21,7 +21,8 @@ SWEEP_SECONDS = 15.0
 TURN_SECONDS = 30.0
 
 _chores: list[Callable[[], None]] = []
-_started = threading.Lock()
+_threads: threading.Event | None = None  # of this process; set stops them
+_lock = threading.Lock()
 
 
 def every_minute(chore: Callable[[], None]) -> Callable[[], None]:
@@ -71,10 +72,16 @@ def _do_chores() -> None:
 
 
 def start_threads(*, count: int | None = None) -> threading.Event:
-    """Start the worker threads of this process; the event stops them. Call it after the fork, never in ready()."""
-    stop = threading.Event()
-    for number in range(count or settings.OUTBOX_THREADS):
-        name = f"outbox-{number}"
-        kwargs = {"stop": stop, "chief": number == 0}
-        threading.Thread(target=work_for_ever, kwargs=kwargs, name=name, daemon=True).start()
-    return stop
+    """Start the worker threads of this process, once; the event stops them.
+
+    Call it after the fork, never in `ready()`: a thread does not survive a fork, and a command needs none.
+    """
+    global _threads  # noqa: PLW0603  one set a process, however many requests come first
+    with _lock:
+        if _threads is not None and not _threads.is_set():
+            return _threads
+        _threads = threading.Event()
+        for number in range(count or settings.OUTBOX_THREADS):
+            kwargs = {"stop": _threads, "chief": number == 0}
+            threading.Thread(target=work_for_ever, kwargs=kwargs, name=f"outbox-{number}", daemon=True).start()
+        return _threads
