@@ -132,6 +132,7 @@ SERVICE_KEY_HASHES = env.json("SERVICE_KEY_HASHES", {})
 DASHBOARD_TOKEN_HASHES = env.json("DASHBOARD_TOKEN_HASHES", {})
 CREW_LINK_KEYS = env.json("CREW_LINK_KEYS", {})
 CREW_LINK_ACTIVE_KID = env.str("CREW_LINK_ACTIVE_KID", "")
+ORIGIN_VERIFY = env.str("ORIGIN_VERIFY", "")  # what our CDN adds as X-Origin-Verify; "" believes no header
 
 # --- transport -------------------------------------------------------------------------------------------------
 

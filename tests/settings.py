@@ -8,9 +8,9 @@ _KEYS = {
     "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
     "ENVIRONMENT": "test",
     "OUTBOX_HOST": "none",
-    # sha256 of "sjk_k1_" / "sjd_d1_" secrets; the plain ones are in tests/conftest.py
-    "SERVICE_KEY_HASHES": '{"k1": "2dd35c23437a22be5be6b9b4a13ee26abf88c4cbb0a8b5ca4a9a4dd3d6d6d1a2"}',
-    "DASHBOARD_TOKEN_HASHES": '{"d1": "2dd35c23437a22be5be6b9b4a13ee26abf88c4cbb0a8b5ca4a9a4dd3d6d6d1a2"}',
+    # sha256 of the keys in tests/conftest.py
+    "SERVICE_KEY_HASHES": '{"k1": "23c81113b95a26f248ed474bd94b955306c1f9074ff5c5bbd4bd5385e17effcd"}',
+    "DASHBOARD_TOKEN_HASHES": '{"d1": "f2248274fe11a63bdc36541bd6c51ac35bb74798a5c4e4bb6a3dfa246cefc631"}',
     "CREW_LINK_KEYS": '{"cl-test": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHktMDE="}',
     "CREW_LINK_ACTIVE_KID": "cl-test",
     "STAFF_DOMAINS": "sailjada.com,halcyoncharters.example",
