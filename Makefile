@@ -1,0 +1,42 @@
+# The whole of it: make run (the company on this machine), make test, make check. PORT=8100 make run takes another port.
+
+PY := .venv/bin/python
+TESTS := $(PY) -m pytest -q
+PORT ?= 8000
+ARGS ?=
+export PORT
+
+.PHONY: setup run check fix test migrations resync lock
+
+setup:  ## .venv and .env; does nothing when they are as they should be
+	@scripts/setup
+
+run: setup  ## everything, with a local AWS; Ctrl-C ends it
+	@$(PY) -m jada.embedded
+
+check: setup  ## everything that can be said without running the product
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy .
+	.venv/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run --settings tests.settings
+	env $$($(PY) scripts/new_env.py --production) $(PY) manage.py check --deploy --fail-level WARNING
+	$(TESTS) -n0 tests/structure
+
+fix: setup  ## what a machine can put right
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+test: setup  ## on SQLite, and in Chromium where there is one; ARGS="…" goes to pytest
+	$(TESTS) -n auto -m "not browser" $(ARGS)
+	$(TESTS) -n0 -m browser tests/browser
+
+migrations: setup
+	$(PY) manage.py makemigrations --settings tests.settings
+
+resync: setup  ## write every guest page and crew event out again; repeats no mail
+	$(PY) manage.py resync
+
+lock: setup  ## the pinned requirements, newly resolved
+	.venv/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
+	.venv/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt
