@@ -116,6 +116,7 @@ def _environment(emulator: Emulator) -> dict[str, str]:
         "GATEWAY_PORT": str(emulator.port),
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": "tcp://127.0.0.1:9",  # it looks for containers at every reset; the default leaks a socket
         "PERSIST_STATE": "0",
         "S3_PERSIST": "0",
         "MINISTACK_ACCOUNT_ID": ACCOUNT,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -91,25 +91,35 @@ _BUSY: Final = frozenset({"RequestTimeout", "RequestTimeTooSkewed", "Transaction
 _NEVER_LEFT: Final = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
 _NO_ANSWER: Final = (ConnectionError, HTTPClientError, IncompleteReadError)
 
-_T = TypeVar("_T")
-_making = threading.RLock()
+
+class _Client(Protocol):
+    def close(self) -> None: ...
+
+
+_C = TypeVar("_C", bound=_Client)
+_making = threading.Lock()
 _forget: list[Callable[[], None]] = []
 
 
-def _made_once(make: Callable[[], _T]) -> Callable[[], _T]:
-    """Keep the one value for every thread. Clients may be shared by threads; the session that makes them may not."""
+def _made_once(make: Callable[[], _C]) -> Callable[[], _C]:
+    """Keep one client for every thread. Clients may be shared by threads; the session that makes them may not."""
     kept = cache(make)
-    _forget.append(kept.cache_clear)
+
+    def forget() -> None:
+        if kept.cache_info().currsize:
+            kept().close()
+        kept.cache_clear()
 
     @wraps(make)
-    def get() -> _T:
+    def get() -> _C:
         with _making:
             return kept()
 
+    _forget.append(forget)
     return get
 
 
-@_made_once
+@cache
 def _session() -> boto3.Session:
     return boto3.Session(region_name=settings.AWS_REGION)
 
@@ -139,6 +149,7 @@ def reset() -> None:
     with _making:
         for forget in _forget:
             forget()
+        _session.cache_clear()
 
 
 def guard() -> None:

@@ -34,7 +34,7 @@ class Site(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -68,7 +68,7 @@ def untrusted_site(tmp_path: Path) -> Iterator[str]:
     context.load_cert_chain(chain)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # the broken handshake
+    server.handle_error = _quiet  # type: ignore[method-assign]  # the handshake that the client breaks off
     for port in serve(server):
         yield f"https://127.0.0.1:{port}"
 
@@ -109,7 +109,7 @@ def test_an_answer_that_is_not_http_is_tried_again() -> None:
 
 
 def test_a_certificate_nobody_trusts_is_a_matter_of_the_set_up(untrusted_site: str) -> None:
-    with pytest.raises(Misconfigured, match="certificate of 127.0.0.1"):
+    with pytest.raises(Misconfigured, match=r"certificate of 127\.0\.0\.1"):
         public.fetch(untrusted_site)
 
 
@@ -117,6 +117,10 @@ def test_a_certificate_nobody_trusts_is_a_matter_of_the_set_up(untrusted_site: s
 def test_only_public_addresses_are_fetched(url: str) -> None:
     with pytest.raises(ValueError, match="names a host"):
         public.fetch(url)
+
+
+def _quiet(*args: object) -> None:
+    pass
 
 
 def _mumble(listening: socket.socket) -> None:
