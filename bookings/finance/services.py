@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import DataError, IntegrityError, transaction
 
-from bookings.calendar import elapsed
 from bookings.enums import PaymentState
 from bookings.finance.enums import OUTGOING, PaymentKind, PaymentMethod, RoleGroup
 from bookings.finance.models import AMOUNTS, LIMIT, BookingFinance, Payment, PayPolicy, PayRate, PortFee
@@ -215,11 +214,6 @@ def _line(
         margin=book.margin(booking, gross, labour),
         shifts=book.shifts(booking, labour),
     )
-
-
-def charter_minutes(booking: Booking) -> int:
-    """Elapsed minutes of the charter: 16 hours over the night the clocks go back, whatever they show."""
-    return int(elapsed(booking.starts_at, booking.ends_at).total_seconds()) // 60
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

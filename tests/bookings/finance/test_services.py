@@ -366,12 +366,5 @@ class TestStatementOf:
         assert statement.totals.net == 3 * D("289.41")
 
 
-def test_charter_minutes_are_elapsed_over_the_night_the_clocks_go_back() -> None:
-    start = datetime(2026, 10, 31, 18, 0, tzinfo=SAN_DIEGO)
-    booking = Booking(starts_at=start, ends_at=datetime(2026, 11, 1, 9, 0, tzinfo=SAN_DIEGO))
-
-    assert services.charter_minutes(booking) == 16 * 60
-
-
 def test_money_is_found_by_plain_number_only() -> None:
     assert not BookingFinance._meta.get_field("booking_id").is_relation
