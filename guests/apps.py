@@ -6,8 +6,4 @@ class GuestsConfig(AppConfig):
     verbose_name = "Guest pages"
 
     def ready(self) -> None:
-        from importlib import import_module
-        from importlib.util import find_spec
-
-        if find_spec("guests.receivers"):
-            import_module("guests.receivers")
+        from guests import receivers  # noqa: F401  connects them
