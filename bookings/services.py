@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 
+from bookings.calendar import day_bounds
 from bookings.enums import STANDING_TRIPS, BookingStatus, EntryKind, EntryStatus, PaymentState
 from bookings.models import Booking, CalendarEntry, Product, Vessel
 from bookings.signals import booking_changed
@@ -48,6 +49,10 @@ class EndsBeforeStart(BookingRefused):
 
 class AlreadyCancelled(BookingRefused):
     """A cancelled booking is not changed; it is booked anew."""
+
+
+class NotWithoutTimes(BookingRefused):
+    """Only a hold that has no times yet is given some; a trip is changed through its booking."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,3 +363,76 @@ def _announce(
     tell = tell and booking.ends_at > at
     booking_changed.send(sender=Booking, booking=booking, act=act, changed=changed, by=by, at=at, tell=tell)
     return booking
+
+
+# --- holds: time kept before there is a booking ------------------------------------------------------------------------
+
+
+@transaction.atomic
+def hold_day(
+    *, vessel: Vessel, day: date, title: str, guest_count: int, by: Actor, at: datetime, past_ok: bool = False
+) -> CalendarEntry:
+    """Pencil in a day whose times are not known: it spans the vessel's local day and blocks nothing."""
+    start, end = day_bounds(day, vessel.zone)
+    _check_hold(vessel, start, end, guest_count, at=at, past_ok=past_ok or end > at)
+    entry = CalendarEntry(
+        vessel=vessel, title=title, guest_count=guest_count, starts_at=start, ends_at=end, blocked_until=end
+    )
+    entry.blocks, entry.needs_times = False, True
+    return _keep_hold(entry, "placed", by=by, at=at)
+
+
+@transaction.atomic
+def hold_time(
+    *,
+    vessel: Vessel,
+    starts_at: datetime,
+    ends_at: datetime,
+    title: str,
+    guest_count: int,
+    by: Actor,
+    at: datetime,
+    past_ok: bool = False,
+) -> CalendarEntry:
+    """Hold a vessel's time, turnaround included, before there is a booking. Raises `BookingRefused`."""
+    _check_hold(vessel, starts_at, ends_at, guest_count, at=at, past_ok=past_ok)
+    entry = CalendarEntry(vessel=vessel, title=title, guest_count=guest_count)
+    _take_time(entry, starts_at, ends_at)
+    return _keep_hold(entry, "placed", by=by, at=at)
+
+
+@transaction.atomic
+def give_times(
+    *, entry: CalendarEntry, starts_at: datetime, ends_at: datetime, by: Actor, at: datetime, past_ok: bool = False
+) -> CalendarEntry:
+    """Turn a day that was pencilled in into a hold of its vessel's time. Raises `BookingRefused`."""
+    _lock(entry.vessel)
+    entry = CalendarEntry.objects.select_for_update(of=("self",)).select_related("vessel").get(pk=entry.pk)
+    if not entry.needs_times:
+        raise NotWithoutTimes(f"“{entry}” has its times: move it in the console, or change its booking.")
+    _check_hold(entry.vessel, starts_at, ends_at, entry.guest_count, at=at, past_ok=past_ok)
+    _take_time(entry, starts_at, ends_at)
+    return _keep_hold(entry, "timed", by=by, at=at)
+
+
+def _check_hold(
+    vessel: Vessel, start: datetime, end: datetime, guest_count: int | None, *, at: datetime, past_ok: bool
+) -> None:
+    trip = TripDetails(vessel=vessel, starts_at=start, ends_at=end, party_size=guest_count)
+    _check(trip, at=at, past_ok=past_ok, status=BookingStatus.CONFIRMED)
+
+
+def _take_time(entry: CalendarEntry, start: datetime, end: datetime) -> None:
+    blocked_until = end + entry.vessel.turnaround
+    _lock(entry.vessel)
+    refuse_overlap(entry.vessel, start, blocked_until)
+    entry.starts_at, entry.ends_at, entry.blocked_until = start, end, blocked_until
+    entry.blocks, entry.needs_times = True, False
+
+
+def _keep_hold(entry: CalendarEntry, act: str, *, by: Actor, at: datetime) -> CalendarEntry:
+    entry.kind, entry.status = EntryKind.TENTATIVE, EntryStatus.TENTATIVE
+    entry.save()
+    detail = {"starts_at": entry.starts_at.isoformat(), "ends_at": entry.ends_at.isoformat()}
+    record(act=f"bookings.hold.{act}", subject=f"entry:{entry.public_id}", by=by, at=at, detail=detail)
+    return entry

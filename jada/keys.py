@@ -105,7 +105,7 @@ def verify(kind: Kind, presented: str) -> Credential | None:
 def _configured(kind: Kind, kid: str) -> str:
     """The configured hash of a key id in lower case, "" when there is none that could be one."""
     hashes: object = getattr(settings, kind.setting)
-    found = hashes.get(kid) if isinstance(hashes, dict) else None
+    found = hashes.get(kid) if kid and isinstance(hashes, dict) else None
     return found.lower() if isinstance(found, str) and len(found) == len(_NOBODY) else ""
 
 
@@ -235,3 +235,11 @@ def _failures(address: str) -> int:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def caller(request: HttpRequest) -> Credential:
+    """Who calls an operation that asks for a key."""
+    credential: object = getattr(request, "auth", None)
+    if not isinstance(credential, Credential):
+        raise CredentialAbsent("Nobody is known to call: this operation was mounted without asking for a key.")
+    return credential

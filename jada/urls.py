@@ -1,8 +1,19 @@
-"""Every address of the application."""
+"""Every address of the application. Guest pages are not here: they are files on the public brand's host."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
+
+from jada import api, health
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", api.urls()),
+    re_path(r"^api/.*", api.not_found),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
 ]
+
+handler400 = "jada.api.bad_request"
+handler500 = "jada.api.server_error"
