@@ -112,32 +112,35 @@ def _deploy_template(template: str, wanted: Mapping[str, str]) -> bool:
     wanted = {**wanted, _DIGEST: hashlib.sha256(template.encode()).hexdigest()}
     if stack is not None and _stands_as(stack, wanted):
         return False
-    with clients.calling():
-        if stack is None:
-            clients.cloudformation().create_stack(
-                StackName=settings.AWS_STACK_NAME,
-                TemplateBody=template,
-                Parameters=_given(wanted),
-                Capabilities=["CAPABILITY_IAM"],
-            )
-        else:
-            clients.cloudformation().update_stack(
-                StackName=settings.AWS_STACK_NAME,
-                TemplateBody=template,
-                Parameters=[*_given(wanted), *_kept(stack, wanted, template)],
-                Capabilities=["CAPABILITY_IAM"],
-            )
+    _send(stack, template, wanted)
     _require_standing(_settled(), digest=wanted[_DIGEST])
     return True
+
+
+def _send(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str]) -> None:
+    given: list[ParameterTypeDef] = [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
+    cloudformation, name = clients.cloudformation(), settings.AWS_STACK_NAME
+    with clients.calling():
+        try:
+            if stack is None:
+                cloudformation.create_stack(
+                    StackName=name, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+                )
+            else:
+                given += _kept(stack, wanted, template)
+                cloudformation.update_stack(
+                    StackName=name, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+                )
+        except ClientError as error:
+            if clients.code_of(error) != "ValidationError":
+                raise
+            said = error.response["Error"].get("Message", "")
+            raise Misconfigured(f"CloudFormation does not take the template as it is: {said}") from None
 
 
 def _stands_as(stack: StackTypeDef, wanted: Mapping[str, str]) -> bool:
     found = _parameters_of(stack)
     return stack["StackStatus"] in _STANDING and all(found.get(name) == value for name, value in wanted.items())
-
-
-def _given(wanted: Mapping[str, str]) -> list[ParameterTypeDef]:
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
 
 
 def _kept(stack: StackTypeDef, wanted: Mapping[str, str], template: str) -> list[ParameterTypeDef]:

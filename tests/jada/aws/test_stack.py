@@ -1,0 +1,225 @@
+"""Deploying: once, again, and when something is in the way."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from django.conf import settings as django_settings
+from pytest_django import Settings
+
+from jada.aws import clients, stack
+from jada.failures import Misconfigured, Retry
+from tests.emulator import Emulator
+
+INFRA = django_settings.BASE_DIR / "infra"
+
+
+@pytest.fixture
+def infra(tmp_path: Path, settings: Settings) -> Path:
+    """A copy of the deployment files that a test may change."""
+    folder = tmp_path / "infra"
+    (folder / "guest_assets" / "a").mkdir(parents=True)
+    for name in ("template.yaml", "guest_rewrite.js", "guest_404.html"):
+        (folder / name).write_bytes((INFRA / name).read_bytes())
+    (folder / "guest_assets" / "a" / "font.woff2").write_bytes(b"wOF2")
+    settings.BASE_DIR = tmp_path
+    return folder
+
+
+def head(key: str) -> Any:
+    return clients.s3().head_object(Bucket=django_settings.GUEST_BUCKET, Key=key)
+
+
+def live_function() -> str:
+    found = clients.cloudfront().get_function(Name="jada-guest-rewrite", Stage="LIVE")
+    return found["FunctionCode"].read().decode()
+
+
+class TestDeploy:
+    @pytest.mark.slow
+    def test_creates_what_the_template_says(self, aws: Emulator) -> None:
+        deployed = stack.deploy({})
+
+        assert deployed.changed
+        assert deployed.outputs["GuestDistributionId"].startswith("E")
+        assert live_function() == (INFRA / "guest_rewrite.js").read_text()
+
+    def test_a_second_time_changes_nothing(self, stack_of_a_test: dict[str, str]) -> None:
+        again = stack.deploy({})
+
+        assert not again.changed
+        assert again.outputs == stack_of_a_test
+
+    @pytest.mark.slow
+    def test_a_new_function_becomes_live_and_the_distribution_stays(self, aws: Emulator, infra: Path) -> None:
+        before = stack.deploy({}).outputs
+        (infra / "guest_rewrite.js").write_text("function handler(event) { return event.request; } // new\n")
+
+        after = stack.deploy({})
+
+        assert after.changed
+        assert live_function().endswith("// new\n")
+        assert after.outputs["GuestDistributionId"] == before["GuestDistributionId"]
+
+    @pytest.mark.slow
+    def test_a_parameter_keeps_its_value_until_it_is_named_again(self, aws: Emulator) -> None:
+        stack.deploy({"OpsDomain": "ops.example"})
+
+        assert not stack.deploy({}).changed
+        assert not stack.deploy({"OpsDomain": "ops.example"}).changed
+        assert stack.deploy({"GuestDomain": "guests.example"}).changed
+        assert parameters()["OpsDomain"] == "ops.example"
+        assert parameters()["GuestDomain"] == "guests.example"
+
+    @pytest.mark.slow
+    def test_names_come_from_the_settings(self, aws: Emulator, settings: Settings) -> None:
+        settings.GUEST_BUCKET, settings.EVENTS_TABLE = "guests.example", "Other-events"
+
+        stack.deploy({})
+
+        assert clients.s3().head_bucket(Bucket="guests.example")
+        assert clients.dynamodb().describe_table(TableName="Other-events")
+
+
+class TestFiles:
+    @pytest.mark.slow
+    def test_stand_with_their_types_and_lives(self, aws: Emulator, infra: Path) -> None:
+        stack.deploy({})
+
+        font, missing = head("a/font.woff2"), head("404.html")
+        assert (font["ContentType"], font["CacheControl"]) == ("font/woff2", "public, max-age=2592000")
+        assert missing["ContentType"] == "text/html; charset=utf-8"
+
+    @pytest.mark.slow
+    def test_a_changed_file_is_put_again(self, aws: Emulator, infra: Path) -> None:
+        stack.deploy({})
+        (infra / "guest_assets" / "a" / "font.woff2").write_bytes(b"wOF2 better")
+
+        assert stack.deploy({}).changed
+        assert head("a/font.woff2")["ContentLength"] == len(b"wOF2 better")
+        assert not stack.deploy({}).changed
+
+    @pytest.mark.slow
+    def test_an_emptied_bucket_is_filled_again(self, aws: Emulator, infra: Path) -> None:
+        stack.deploy({})
+        for key in ("a/font.woff2", "404.html"):
+            clients.s3().delete_object(Bucket=django_settings.GUEST_BUCKET, Key=key)
+
+        assert stack.deploy({}).changed
+        assert head("a/font.woff2")
+
+    def test_the_page_for_missing_addresses_comes_last(self) -> None:
+        assert stack.guest_assets()[-1].key == "404.html"
+
+
+class TestOutputs:
+    def test_are_read_once(self, stack_of_a_test: dict[str, str]) -> None:
+        assert stack.outputs() == stack_of_a_test
+        assert stack.outputs() is stack.outputs()
+
+    @pytest.mark.usefixtures("aws")
+    def test_without_a_stack_say_how_to_get_one(self) -> None:
+        with pytest.raises(Misconfigured, match="deploy_stack first"):
+            stack.outputs()
+
+    def test_the_distribution_is_the_stack_s(self, stack_of_a_test: dict[str, str]) -> None:
+        assert stack.guest_distribution_id() == stack_of_a_test["GuestDistributionId"]
+
+    def test_or_the_one_of_the_settings(self, settings: Settings) -> None:
+        settings.GUEST_DISTRIBUTION_ID = "E1SETTING"
+
+        assert stack.guest_distribution_id() == "E1SETTING"
+
+
+class TestInTheWay:
+    """States that the emulator does not come to, told by the SDK's stubber."""
+
+    @pytest.fixture
+    def cloudformation(self, aws: Emulator) -> Iterator[Stubber]:
+        with Stubber(clients.cloudformation()) as stubber:
+            yield stubber
+
+    def test_waits_for_what_somebody_else_began(self, cloudformation: Stubber) -> None:
+        cloudformation.add_response("describe_stacks", described("UPDATE_IN_PROGRESS"))
+        cloudformation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
+        cloudformation.add_client_error("update_stack", "ValidationError", "It is in ROLLBACK_COMPLETE state.", 400)
+
+        with pytest.raises(Misconfigured, match="is in ROLLBACK_COMPLETE state"):
+            stack.deploy({})
+        cloudformation.assert_no_pending_responses()
+
+    def test_another_refusal_is_sorted_like_any(self, cloudformation: Stubber) -> None:
+        cloudformation.add_client_error("describe_stacks", "ValidationError", "jada does not exist", 400)
+        cloudformation.add_client_error("create_stack", "AccessDenied", "", 403)
+
+        with pytest.raises(Misconfigured, match="AccessDenied"):
+            stack.deploy({})
+
+    def test_gives_up_in_the_end(self, cloudformation: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stack, "_pauses", lambda: iter([0.0]))
+        cloudformation.add_response("describe_stacks", described("CREATE_IN_PROGRESS"))
+
+        with pytest.raises(Retry, match="still in progress"):
+            stack.deploy({})
+
+    @pytest.mark.parametrize(
+        ("events", "reason"),
+        [
+            ([("UPDATE_ROLLBACK_IN_PROGRESS", ""), ("UPDATE_FAILED", "Name is taken")], "EventsTable: Name is taken"),
+            ([("UPDATE_ROLLBACK_COMPLETE", "")], "look at its events"),
+        ],
+    )
+    def test_a_roll_back_is_told_with_its_cause(
+        self, cloudformation: Stubber, events: list[tuple[str, str]], reason: str
+    ) -> None:
+        cloudformation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+        cloudformation.add_response("update_stack", {"StackId": "arn"})
+        cloudformation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
+        cloudformation.add_response("describe_stack_events", {"StackEvents": [event(*each) for each in events]})
+
+        with pytest.raises(Misconfigured, match=reason):
+            stack.deploy({})
+
+    def test_a_fault_of_describing_is_not_taken_for_no_stack(self, cloudformation: Stubber) -> None:
+        cloudformation.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)
+
+        with pytest.raises(Misconfigured, match="AccessDenied"):
+            stack.deploy({})
+
+    def test_a_closed_bucket_is_not_taken_for_an_empty_one(self, stack_of_a_test: dict[str, str]) -> None:
+        with Stubber(clients.s3()) as s3:
+            s3.add_client_error("head_object", "403", http_status_code=403)
+
+            with pytest.raises(Misconfigured):
+                stack.deploy({})
+
+    def test_a_template_without_a_place_for_the_function_is_not_sent(self, infra: Path) -> None:
+        (infra / "template.yaml").write_text("Resources: {}\n")
+
+        with pytest.raises(ValueError, match="one-line placeholder"):
+            stack.render()
+
+
+@pytest.fixture
+def stack_of_a_test(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The fixture `stack`, under a name that leaves the module its own."""
+    outputs: dict[str, str] = request.getfixturevalue("stack")
+    return outputs
+
+
+def parameters() -> dict[str, str]:
+    [found] = clients.cloudformation().describe_stacks(StackName="jada")["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
+
+
+def described(status: str) -> dict[str, object]:
+    return {"Stacks": [{"StackName": "jada", "CreationTime": datetime(2026, 1, 1, tzinfo=UTC), "StackStatus": status}]}
+
+
+def event(status: str, reason: str) -> dict[str, object]:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    named = {"StackId": "arn", "EventId": "1", "StackName": "jada", "LogicalResourceId": "EventsTable"}
+    return {**named, "Timestamp": at, "ResourceStatus": status, "ResourceStatusReason": reason}
