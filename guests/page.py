@@ -294,8 +294,8 @@ def _css() -> str:
 
 @cache
 def _script() -> str:
-    lines = (line.strip() for line in _source("page.js").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    lines = (re.sub(r"(^|\s)// .*", "", line).strip() for line in _source("page.js").splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _source(name: str) -> str:

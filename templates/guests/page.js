@@ -42,7 +42,7 @@
   setInterval(turn, 30000);
   document.addEventListener("visibilitychange", () => document.hidden || turn());
   if (Intl.DateTimeFormat().resolvedOptions().timeZone !== zone)
-    document.querySelector("[data-abroad]").hidden = false; // "San Diego time"
+    document.querySelector("[data-abroad]").hidden = false; // "time at the dock"
   const share = document.querySelector("[data-share]");
   if (share && navigator.share) {
     share.hidden = false;

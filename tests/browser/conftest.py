@@ -76,10 +76,11 @@ def new_page(browser: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
     opened = []
 
     def make(size: str, scheme: str = "light", **options: Any) -> Any:
-        context = browser.new_context(
-            base_url=live_server.url, locale="en-US", timezone_id="America/Los_Angeles", color_scheme=scheme,
-            reduced_motion="reduce", **(SIZES[size] | options),
-        )  # fmt: skip
+        usual = {
+            "base_url": live_server.url, "locale": "en-US", "timezone_id": "America/Los_Angeles",
+            "color_scheme": scheme, "reduced_motion": "reduce",
+        }  # fmt: skip
+        context = browser.new_context(**(usual | SIZES[size] | options))
         page = context.new_page()
         page.problems = []
         context.route("**/*", lambda route: _only_ours(route, live_server.url, page.problems))

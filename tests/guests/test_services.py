@@ -100,6 +100,22 @@ class TestOpening:
             "2027-05-30-dana-afternoon-3",
         )
 
+    def test_a_slug_that_another_transaction_took_meanwhile_is_numbered(self) -> None:
+        taken = page_of(a_booking()).slug
+
+        with patch.object(services, "_free_slug", side_effect=[taken, taken, f"{taken}-2"]):
+            page = page_of(a_booking())
+
+        assert str(page.slugs.get()) == f"{taken}-2"
+
+    def test_when_no_slug_is_free_the_booking_is_not_made(self) -> None:
+        taken = page_of(a_booking()).slug
+
+        with patch.object(services, "_free_slug", return_value=taken), pytest.raises(RuntimeError):
+            a_booking()
+
+        assert Booking.objects.count() == 1
+
     @pytest.mark.parametrize("status", [BookingStatus.INQUIRY, BookingStatus.NEEDS_REVIEW])
     def test_what_is_not_promised_has_no_page(self, status: BookingStatus) -> None:
         booking = a_booking(status=status)
