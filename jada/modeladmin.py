@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from django import forms
 from django.contrib import admin
@@ -70,6 +70,9 @@ class NamedControls:
         if field is not None:
             widget = getattr(field.widget, "widget", field.widget)
             widget.attrs.setdefault("aria-label", str(field.label or db_field.verbose_name).capitalize())
+            for act in ("add", "change", "delete", "view"):  # each opens a window: a form here is for one thing
+                if hasattr(field.widget, f"can_{act}_related"):
+                    setattr(field.widget, f"can_{act}_related", False)
         return field
 
 
@@ -80,24 +83,51 @@ class NamedFormSet(_FormSet):
             form.fields["DELETE"].widget.attrs["aria-label"] = "Delete"
 
 
+# What a list's address may carry beside the view itself: order, page, search, what a save left behind.
+BESIDE = frozenset({"o", "p", "q", "e", "all", "_changelist_filters", "_facets"})
+
+
 class ConsoleAdmin(NamedControls, _ModelAdmin):
-    """`quick_views` is [(label, query string)]; {now}, {today} and {tomorrow} in a query are instants."""
+    """`quick_views` is [(label, query string)]; {now}, {today} and {tomorrow} in a query are instants.
+
+    The console's menu opens a list on its first quick view. An empty list says `empty_title` and what to do next.
+    """
 
     quick_views: Sequence[tuple[str, str]] = ()
     list_per_page = 50
     show_full_result_count = False
+    empty_icon = "check"
+    empty_title = "Nothing here yet"
+    empty_text = ""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        here = request.META.get("QUERY_STRING", "")
-        views = [{"label": label, "url": f"?{query}", "on": here == query} for label, query in self._views_now()]
-        return super().changelist_view(request, {"quick_views": views} | (extra_context or {}))
-
-    def _views_now(self) -> list[tuple[str, str]]:
+        here = {name: value for name, value in request.GET.items() if name not in BESIDE}
         at = timezone.now()
-        today = start_of_day(at)
-        names = {"now": at.replace(microsecond=0), "today": today, "tomorrow": today + timedelta(days=1)}
-        quoted = {name: quote(instant.isoformat()) for name, instant in names.items()}
-        return [(label, query.format(**quoted)) for label, query in self.quick_views]
+        context = {
+            "quick_views": [
+                {"label": label, "url": "?" + _filled(query, at), "on": _is_view(query, here)}
+                for label, query in self.quick_views
+            ],
+            "empty": {"icon": self.empty_icon, "title": self.empty_title, "text": self.empty_text},
+            "narrowed": bool(here),
+        }
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def opening_query(self, at: datetime) -> str:
+        """The address of the first quick view, as a query string; empty where there is none."""
+        return _filled(self.quick_views[0][1], at) if self.quick_views else ""
+
+
+def _filled(query: str, at: datetime) -> str:
+    today = start_of_day(at)
+    names = {"now": at.replace(microsecond=0), "today": today, "tomorrow": start_of_day(today + timedelta(hours=36))}
+    return query.format(**{name: quote(instant.isoformat()) for name, instant in names.items()})
+
+
+def _is_view(query: str, here: dict[str, str]) -> bool:
+    """Whether an address shows this view; its instants were another minute's, so only their names are compared."""
+    wanted = dict(parse_qsl(query))
+    return wanted.keys() == here.keys() and all("{" in v or here[k] == v for k, v in wanted.items())
 
 
 class ReadOnlyAdmin(ConsoleAdmin):
