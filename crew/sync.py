@@ -1,0 +1,124 @@
+"""How a crew event looks outside: one item of the events table. And the crew's letters, with their personal links."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.utils.timezone import now
+
+from crew.enums import ASKED, EventStatus
+from crew.manifest import CrewEventView
+from crew.models import Assignment, CrewEvent, CrewLinkGrant, CrewMember
+from crew.services import event_view, link_of
+from jada.aws import table
+from jada.failures import Outcome
+from jada.mail.letters import Address, letter
+from jada.outbox.registry import Seen, digest, projection
+
+if TYPE_CHECKING:
+    from jada.mail.models import Message
+
+TOMBSTONE_LASTS = timedelta(days=90)
+OURS = ("version", "digest")  # what the table adds to a view
+
+
+@projection("crew.event", lane="crew.event:{key}")
+class CrewEventItem:
+    """The key is the booking's public id, as everywhere outside."""
+
+    def view(self, key: str) -> CrewEventView | None:
+        event = CrewEvent.objects.select_related("booking__vessel__berth").filter(booking__public_id=key).first()
+        return event_view(event) if event else None
+
+    def write(self, key: str, view: CrewEventView | None, version: int) -> Outcome:
+        if view is None:
+            return table.tombstone(key, version, now() + TOMBSTONE_LASTS)
+        return table.put_event(item_of(view), version=version, digest=digest(view))
+
+    def read_back(self, key: str) -> Seen | None:
+        """The digest is of what stands there, so that an item edited by hand shows."""
+        stored = table.read_event(key)
+        if stored is None:
+            return None
+        version = stored["version"]
+        facts = {name: value for name, value in stored.items() if name not in OURS}
+        status = str(facts.get("status", "deleted"))
+        return Seen(
+            version if isinstance(version, int) else 0,
+            digest(None if stored.get("deleted") else facts),
+            {"status": status},
+        )
+
+
+def item_of(view: CrewEventView) -> dict[str, Any]:
+    """The view as an item: text, whole numbers, yes or no, and a list of the crew."""
+    item: dict[str, Any] = json.loads(json.dumps(asdict(view)))
+    return item
+
+
+# --- the crew's letters ----------------------------------------------------------------------------------------------
+
+
+class CrewLetter:
+    """To the address on file. A repeat carries the same link and harms nobody, so one in doubt is sent again."""
+
+    template = ""
+    in_doubt = "resend"
+
+    def address(self, message: Message) -> Address | None:
+        member = CrewMember.objects.filter(public_id=message.recipient.removeprefix("crew:")).first()
+        return Address(member.name, member.email) if member else None
+
+    def withdrawn(self, message: Message) -> str:
+        """The last look: still asked, still the same version, the link still good."""
+        rows = Assignment.objects.select_related("event__booking", "member")
+        assignment = rows.filter(pk=message.values["assignment"]).first()
+        if assignment is None or assignment.status not in ASKED or assignment.version != message.values["version"]:
+            return "Not on this trip any more."
+        if assignment.event.status != EventStatus.OPEN:
+            return "The trip is cancelled."
+        if not assignment.member.active:
+            return "Not on the active roster any more."
+        if now() > assignment.event.booking.ends_at:
+            return "The trip is over."
+        grant = CrewLinkGrant.objects.filter(pk=message.values["grant"], revoked_at=None).first()
+        return "" if grant else "Its link was revoked."
+
+    def links(self, message: Message) -> Mapping[str, str]:
+        grants = CrewLinkGrant.objects.select_related("member", "event__booking")
+        return {"link": link_of(grants.get(pk=message.values["grant"]))}
+
+
+@letter("crew.invitation")
+class Invitation(CrewLetter):
+    template = "crew_invitation"
+
+
+@letter("crew.changed")
+class Changed(CrewLetter):
+    template = "crew_changed"
+
+
+@letter("crew.link")
+class NewLink(CrewLetter):
+    template = "crew_link"
+
+
+@letter("crew.cancelled")
+class Cancelled(CrewLetter):
+    """The end of it; no link, for there is nothing to open."""
+
+    template = "crew_cancelled"
+
+    def withdrawn(self, message: Message) -> str:
+        member = message.recipient.removeprefix("crew:")
+        again = Assignment.objects.on_open_events().live().filter(member__public_id=member)
+        trip = again.filter(event__booking__public_id=message.values["event_id"])
+        return "Called to the trip again." if trip.exists() else ""
+
+    def links(self, message: Message) -> Mapping[str, str]:
+        return {}
