@@ -93,6 +93,7 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=OUTGOING, amount__lt=0) | (~Q(kind__in=OUTGOING) & Q(amount__gt=0)),
                 name="finance_payment_sign_of_its_kind",
+                violation_error_message="A refund or a transfer out is negative, everything else positive.",
             ),
         ]
 
