@@ -21,7 +21,7 @@ KEY = "g/xhqgmdh.html"
 
 @pytest.fixture
 def pages(stack: dict[str, str]) -> GuestPageStorage:
-    storage = storages.create_storage(settings.STORAGES["guest"])
+    storage = storages["guest"]
     assert isinstance(storage, GuestPageStorage)
     return storage
 

@@ -74,7 +74,7 @@ class TestTranslate:
             answered("TooManyRequestsException", 429),
             answered("SlowDown", 503),
             EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
-            SSLError(endpoint_url="https://127.0.0.1:9", error="handshake"),
+            SSLError(endpoint_url="https://127.0.0.1:9", error=OSError("handshake")),
         ],
     )
     def test_a_message_that_never_got_in_is_sent_again(self, error: Exception) -> None:
@@ -120,10 +120,10 @@ class TestClients:
         assert clients.s3().meta.endpoint_url == aws.url
 
     def test_give_up_within_the_time_of_a_handler(self, aws: Emulator) -> None:
-        config = clients.dynamodb().meta.config
+        merged = vars(clients.dynamodb().meta.config)["_user_provided_options"]
 
-        assert (config.connect_timeout, config.read_timeout) == (3, 10)
-        assert config.retries["total_max_attempts"] == 2
+        assert (merged["connect_timeout"], merged["read_timeout"]) == (3, 10)
+        assert merged["retries"]["total_max_attempts"] == 2
 
 
 def test_a_failure_carries_its_sentence_and_its_pause() -> None:

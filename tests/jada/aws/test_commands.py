@@ -20,7 +20,6 @@ from django.core.management.base import CommandError
 from jada.aws import clients, public
 from jada.aws.edge import Edge
 from jada.aws.edge.server import application, server
-from jada.aws.management.commands import edge as edge_command
 from tests.emulator import Emulator, forget_clients
 
 
@@ -81,7 +80,7 @@ class TestEdge:
         ) as child:
             assert child.stdout
             assert child.stderr
-            said = child.stdout.readline()
+            said = child.stdout.readline() or pytest.fail(child.stderr.read())
             fetched = public.fetch(said.split()[3] + "g/XHQGMDH")
             child.send_signal(signal.SIGTERM)
 
@@ -109,18 +108,24 @@ class TestEdge:
             run("edge", "--port", "0")
 
     @pytest.mark.usefixtures("stack")
-    def test_a_signal_ends_the_loop(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_signal_ends_the_loop(self) -> None:
+        out = _Ended()
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.start()
         try:
-            call_command(edge_command.Command(), "--port", "0")
+            call_command("edge", "--port", "0", stdout=out)
         finally:
-            timer.cancel()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-        assert capsys.readouterr().out.startswith("Guest pages at http://127.0.0.1:")
+        assert out.getvalue().startswith("Guest pages at http://127.0.0.1:")
+
+
+class _Ended(io.StringIO):
+    """Ends the process that writes here, as a terminal's Ctrl-C would."""
+
+    def write(self, text: str, /) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return super().write(text)
 
 
 class TestServer:
@@ -159,6 +164,6 @@ class TestServer:
         started: list[str] = []
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/g/h\xc3\xa9", "QUERY_STRING": "a=1"}
 
-        application(Edge(stack["GuestDistributionId"]))(environ, lambda status, *_: started.append(status))  # type: ignore[arg-type,return-value]  # a start_response that only listens
+        application(Edge(stack["GuestDistributionId"]))(environ, lambda status, *_: started.append(status))  # type: ignore[arg-type]  # a start_response that only listens
 
         assert started == ["404 Not Found"]

@@ -38,6 +38,11 @@ class Site(BaseHTTPRequestHandler):
         pass
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of the handshake that the client breaks off."""
+
+
 def serve(server: ThreadingHTTPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -66,9 +71,8 @@ def untrusted_site(tmp_path: Path) -> Iterator[str]:
     chain.write_bytes(pem + signed.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server = _Quiet(("127.0.0.1", 0), Site)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = _quiet  # type: ignore[method-assign]  # the handshake that the client breaks off
     for port in serve(server):
         yield f"https://127.0.0.1:{port}"
 
@@ -117,10 +121,6 @@ def test_a_certificate_nobody_trusts_is_a_matter_of_the_set_up(untrusted_site: s
 def test_only_public_addresses_are_fetched(url: str) -> None:
     with pytest.raises(ValueError, match="names a host"):
         public.fetch(url)
-
-
-def _quiet(*args: object) -> None:
-    pass
 
 
 def _mumble(listening: socket.socket) -> None:

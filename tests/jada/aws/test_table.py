@@ -94,9 +94,12 @@ def test_what_is_not_there_reads_as_none() -> None:
 
 
 def test_values_come_back_as_they_went() -> None:
-    item = {"crew": [{"name": "Ana", "captain": True, "place": 1}], "dock": {"gate": None, "slip": "B-12"}}
+    item: dict[str, object] = {
+        "crew": [{"name": "Ana", "captain": True, "place": 1}],
+        "dock": {"gate": None, "slip": "B-12"},
+    }
 
-    put(1, **item)
+    table.put_event({"event_id": "ev-1", **item}, version=1, digest="d")
 
     assert {name: (table.read_event("ev-1") or {})[name] for name in item} == item
 
