@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -13,6 +13,11 @@ from django.utils.timezone import is_aware
 from bookings.enums import BookingStatus
 from bookings.models import Booking, CalendarEntry, Vessel
 from bookings.services import BookingRefused, EndsBeforeStart, InThePast, OverCapacity, TripDetails, VesselTaken
+
+if TYPE_CHECKING:  # generic in the stubs, a plain class when it runs
+    _ModelForm = forms.ModelForm[Any]
+else:
+    _ModelForm = forms.ModelForm
 
 REFUSED_AT: dict[type[BookingRefused], str] = {
     InThePast: "starts_at",
@@ -53,7 +58,7 @@ def at_the_dock(wall: datetime, zone: ZoneInfo) -> datetime:
     return instant
 
 
-class TimedForm(forms.ModelForm[Any]):
+class TimedForm(_ModelForm):
     """Two times at a vessel's dock, a checkbox for what is past, and the sentence of a refusal at its field."""
 
     starts_at = DockTimeField(label="Starts, time at the dock")
