@@ -8,3 +8,4 @@ class ConsolePagesConfig(AppConfig):
 
     def ready(self) -> None:
         from jada import checks  # noqa: F401  registers the checks of the configuration
+        from jada.console import receivers  # noqa: F401  connected last: everyone else has acted by then
