@@ -34,7 +34,7 @@
     let current;
     for (const step of document.querySelectorAll(".plan li")) {
       step.removeAttribute("aria-current");
-      if (Date.parse(step.dataset.at) <= now) current = step;
+      if (Date.parse(step.querySelector("time").dateTime) <= now) current = step;
     }
     if (current && now < end) current.setAttribute("aria-current", "step");
   };
