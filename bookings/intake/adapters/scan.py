@@ -201,9 +201,11 @@ class _Scanner:
             while before >= 0 and not self.lines[before]:
                 before -= 1
             first = before
-            while self.body.wrapped and first > 0 and self.lines[first - 1]:
+            while first > 0 and self.lines[first - 1]:
                 first -= 1
-            if before >= 0 and self.used.isdisjoint(range(first, before + 1)):
+            # A title may be wrapped in a text; on a page, a second line above it is a label that is not known.
+            alone = self.body.wrapped or first == before
+            if before >= 0 and alone and self.used.isdisjoint(range(first, before + 1)):
                 found[field] = " ".join(self.lines[first : before + 1])
                 self.used.update(range(first, before + 1))
         return found
