@@ -195,11 +195,13 @@ class Company:
             sys.stdout.write(f"stuck: {effect}: {effect.last_error.splitlines()[0] if effect.last_error else ''}\n")
 
     def where_to_look(self) -> list[str]:
-        from jada.console.demo import links
+        from bookings.services import find_booking
+        from jada.console.demo import SAMPLE_ID
+        from jada.console.where import links
 
         name, password = self.login
         here = f"http://{HOST}:{self.port}"
-        found = links(at=datetime.now(UTC))
+        found = links(find_booking(channel="boatsetter", external_id=SAMPLE_ID))
         return [
             f"console: {here}/admin/ (login {name}, password {password})",
             f"guest page: {found.guest_page}",
