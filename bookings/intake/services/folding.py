@@ -73,7 +73,7 @@ def take(
     said = list(IntakeEvent.objects.filter(channel=channel, external_id_norm=normal(external_id)))
     after = fold(_plain_event(row) for row in said)
     earlier = [_plain_event(row) for row in said if row.pk != event.pk]
-    before = fold(earlier) if earlier else None
+    before = fold(earlier) if earlier and booking else None  # without a booking, nothing of it was applied yet
     return _Act(channel, external_id, before, after, at, given_code).on(booking)
 
 

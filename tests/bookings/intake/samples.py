@@ -23,10 +23,12 @@ BOATSETTER_MAILS = sorted(path.name for path in FOLDER.glob("*_boatsetter_*.eml"
 TRIPS = [name for name in BOATSETTER_MAILS if name[:2] in ("01", "02", "03", "04", "16")]
 OTHERS = sorted(path.name for path in FOLDER.glob("*.eml") if "boatsetter" not in path.name)
 
+# fmt: off
 _EVERYTHING = (
-    "kind channel external_id guest listing start end party_size gross fees payout currency notes sent_at reason "
-    "all_day alternate_ids supersedes"
-).split()
+    "kind", "channel", "external_id", "guest", "listing", "start", "end", "party_size", "gross", "fees", "payout",
+    "currency", "notes", "sent_at", "reason", "all_day", "alternate_ids", "supersedes",
+)
+# fmt: on
 
 
 def sample(name: str) -> bytes:
@@ -44,7 +46,7 @@ def read_sample(raw: bytes, name: str = "message.eml") -> Sheet:
 
 def agree(got: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
     """Whether two records say the same: of what is no booking only kind, channel and reason matter."""
-    names = ["kind", "channel", "reason"] if wanted["kind"] == "not_a_booking" else _EVERYTHING
+    names = ("kind", "channel", "reason") if wanted["kind"] == "not_a_booking" else _EVERYTHING
     return all(_comparable(name, got.get(name)) == _comparable(name, wanted.get(name)) for name in names)
 
 
