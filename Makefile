@@ -6,7 +6,7 @@ PORT ?= 8000
 ARGS ?=
 export PORT
 
-.PHONY: setup run check fix test migrations resync lock
+.PHONY: setup run check fix test migrations resync openapi lock
 
 setup:  ## .venv and .env; does nothing when they are as they should be
 	@scripts/setup
@@ -36,6 +36,9 @@ migrations: setup
 
 resync: setup  ## write every guest page and crew event out again; repeats no mail
 	$(PY) manage.py resync
+
+openapi: setup  ## the agreed schema of the APIs, written anew
+	DEBUG=true $(PY) manage.py export_openapi_schema --api jada.api.api --indent 2 --sorted --output tests/structure/openapi.json
 
 lock: setup  ## the pinned requirements, newly resolved
 	.venv/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 requirements.in -o requirements.txt

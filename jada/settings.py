@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "axes",
     "anymail",
+    *(["ninja"] if DEBUG else []),  # the page of the APIs' documentation, and `manage.py export_openapi_schema`
 ]
 
 MIDDLEWARE = [
