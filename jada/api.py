@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +21,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 
 import bookings.api
+import crew.api
 from bookings.services import BookingRefused, VesselTaken
 from jada.keys import CredentialRefused, DashboardToken, ServiceKey, caller
 from jada.outbox.requests import KeyReused
@@ -179,6 +182,9 @@ def auth_check(request: HttpRequest) -> Caller:
 
 
 api.add_router("", bookings.api.router, auth=DashboardToken())
+api.add_router("", crew.api.router, auth=ServiceKey())
+if find_spec("bookings.intake.api"):
+    api.add_router("", import_module("bookings.intake.api").router, auth=ServiceKey(old_body_field=True))
 
 
 def urls() -> tuple[list[URLPattern | URLResolver], str, str]:

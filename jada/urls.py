@@ -1,7 +1,7 @@
 """Every address of the application. Guest pages are not here: they are files on the public brand's host."""
 
 from django.contrib import admin
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from jada import api, health
@@ -9,6 +9,7 @@ from jada import api, health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("crew/", include("crew.urls")),
     path("api/", api.urls()),
     re_path(r"^api/.*", api.not_found),
     path("health/live", health.live),

@@ -151,6 +151,12 @@ def _open_session(grant: CrewLinkGrant, old_key: str, browser: Browser, at: date
     return key
 
 
+@transaction.atomic
+def leave(*, key: str) -> int:
+    """Sign a browser out of every trip; answers of how many."""
+    return CrewSession.objects.filter(key_hash=_hash(key)).delete()[0]
+
+
 # --- on every request ------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +216,15 @@ def grant_of(claims: LinkClaims) -> CrewLinkGrant:
 def identify(token: str) -> CrewLinkGrant:
     """The grant of a genuine token, even if its time is over. Raises `LinkRefused`."""
     return grant_of(tokens.identify(token, _keys()))
+
+
+def is_genuine(*, token: str) -> bool:
+    """Whether we signed the token, even if it opens nothing any more."""
+    try:
+        tokens.identify(token, _keys())
+    except LinkRefused:
+        return False
+    return True
 
 
 def _ended(grant: CrewLinkGrant, at: datetime) -> str:

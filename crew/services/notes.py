@@ -6,6 +6,8 @@ import re
 import unicodedata
 from html import unescape
 
+from bookings.services import BookingRefused
+
 LONGEST = 10_000  # characters looked at; a note is a few lines
 _NUMBER = r"\d[\d.,' ]{0,12}\d|\d"
 _AMOUNT = rf"(?:{_NUMBER})(?:\s?(?:k|grand)\b)?"
@@ -38,7 +40,7 @@ _RULES = (
 )
 
 
-class MoneyInNote(Exception):
+class MoneyInNote(BookingRefused):
     """The text that crew would read holds an amount. Its sentence names the span and says what to do."""
 
 

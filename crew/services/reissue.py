@@ -23,8 +23,8 @@ TRIPS_AT_ONCE = 5
 
 
 @transaction.atomic
-def request_link(*, token: str = "", email: str = "", event_id: str, browser: Browser, at: datetime) -> int:
-    """Mail new links to the member that a genuine token or an address names, for a trip or (without one) for all.
+def request_link(*, token: str = "", email: str = "", browser: Browser, at: datetime) -> int:
+    """Mail new links: to the trip of a genuine token, or to every trip of the member whose address was typed.
 
     Answers how many were owed; whoever asked must be told the same sentence whatever it is. A member may ask three
     times an hour, a client ten times; both are counted in the database, so that no process forgets.
@@ -32,7 +32,7 @@ def request_link(*, token: str = "", email: str = "", event_id: str, browser: Br
     since = at - timedelta(hours=1)
     asked = LinkUse.objects.filter(kind=LinkUseKind.REQUESTED, at__gt=since)
     too_many = asked.filter(client=browser.client).count() >= A_CLIENT_AN_HOUR
-    member = None if too_many else _named(token, email)
+    member, event_id = (None, "") if too_many else _named(token, email)
     if member and asked.filter(member=member).count() >= A_MEMBER_AN_HOUR:
         too_many, member = True, None
     LinkUse.objects.create(kind=LinkUseKind.REQUESTED, member=member, client=browser.client, at=at)
@@ -49,15 +49,17 @@ def send_link(*, assignment: Assignment, by: Actor, at: datetime) -> None:
     record(act="crew.link.sent", subject=assignment.event.booking.subject, by=by, at=at, detail=detail)
 
 
-def _named(token: str, email: str) -> CrewMember | None:
-    if token:
-        try:
-            member = identify(token).member
-        except LinkRefused as refused:
-            logger.info("New link refused: %s", refused)
-            return None
-        return member if member.active else None
-    return CrewMember.objects.filter(active=True, email__iexact=email.strip()).first() if email.strip() else None
+def _named(token: str, email: str) -> tuple[CrewMember | None, str]:
+    """Who is meant, and which trip ("" is every one). Somebody who left the roster is nobody."""
+    if not token:
+        known = CrewMember.objects.filter(active=True, email__iexact=email.strip()) if email.strip() else None
+        return (known.first() if known is not None else None), ""
+    try:
+        grant = identify(token)
+    except LinkRefused as refused:
+        logger.info("New link refused: %s", refused)
+        return None, ""
+    return (grant.member if grant.member.active else None), grant.event.public_id
 
 
 def _send(member: CrewMember, event_id: str, at: datetime) -> int:
