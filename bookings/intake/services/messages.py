@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from bookings.finance.services import FinanceWriteError
 from bookings.intake.adapters.base import Meaning, Reading, Sheet, Source
+from bookings.intake.adapters.feed import is_feed
 from bookings.intake.adapters.record import Json, as_json
 from bookings.intake.adapters.registry import read
 from bookings.intake.enums import Arrival, MessageState
@@ -35,6 +36,11 @@ class Accepted:
     message: IntakeMessage
     bookings: tuple[Booking, ...] = ()
     fresh: bool = True
+
+    @property
+    def many(self) -> bool:
+        """Whether it was a feed: a file of any number of records."""
+        return is_feed(bytes(self.message.raw))
 
     @property
     def quarantined(self) -> bool:
