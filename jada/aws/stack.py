@@ -11,6 +11,7 @@ from functools import cache
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from django.conf import settings
@@ -55,19 +56,20 @@ def deploy(parameters: Mapping[str, str]) -> Deployed:
     `parameters` are those of the template; what is not named keeps the value it has, or the template's default.
     Raises Misconfigured with CloudFormation's own reason if the stack does not come to stand.
     """
-    wanted = {**_from_settings(), **parameters}
-    changed = _deploy_template(render(), wanted)
+    changed = _deploy_template(render(), parameters)
     outputs.cache_clear()
     return Deployed(changed=_put_assets(guest_assets()) or changed, outputs=outputs())
 
 
 def render() -> str:
-    """The template as it is sent: the body of the edge function is `infra/guest_rewrite.js`."""
+    """The template as it is sent: the function's body from `infra/guest_rewrite.js`, the names from the settings."""
     template = _infra("template.yaml").read_text()
     code = textwrap.indent(_infra("guest_rewrite.js").read_text(), " " * 8)
-    if template.count(PLACEHOLDER) != 1:
-        raise ValueError("infra/template.yaml has no place for the edge function: keep the one-line placeholder.")
-    return template.replace(PLACEHOLDER, code)
+    for place, text in {PLACEHOLDER: code, **_names()}.items():
+        if template.count(place) != 1:
+            raise ValueError(f"infra/template.yaml has to hold this line once: {place.strip()}")
+        template = template.replace(place, text)
+    return template
 
 
 @cache
@@ -96,11 +98,12 @@ def _infra(name: str) -> Path:
     return Path(settings.BASE_DIR) / "infra" / name
 
 
-def _from_settings() -> dict[str, str]:
+def _names() -> dict[str, str]:
+    """Names are written out, not passed as parameters: CloudFormation imports only what is named by plain text."""
     return {
-        "GuestBucketName": settings.GUEST_BUCKET,
-        "OpsBucketName": settings.OPS_BUCKET,
-        "EventsTableName": settings.EVENTS_TABLE,
+        "      BucketName: queenofsandiego.com\n": f"      BucketName: {settings.GUEST_BUCKET}\n",
+        "      BucketName: sailjada.com\n": f"      BucketName: {settings.OPS_BUCKET}\n",
+        "      TableName: ShipCaptainCrew-events\n": f"      TableName: {settings.EVENTS_TABLE}\n",
     }
 
 
@@ -108,34 +111,63 @@ def _from_settings() -> dict[str, str]:
 
 
 def _deploy_template(template: str, wanted: Mapping[str, str]) -> bool:
-    stack = _settled()
+    stack = _cleared(_settled())
     wanted = {**wanted, _DIGEST: hashlib.sha256(template.encode()).hexdigest()}
     if stack is not None and _stands_as(stack, wanted):
         return False
-    _send(stack, template, wanted)
+    change_set = _prepare(stack, template, wanted)
+    with clients.calling():
+        clients.cloudformation().execute_change_set(StackName=settings.AWS_STACK_NAME, ChangeSetName=change_set)
     _require_standing(_settled(), digest=wanted[_DIGEST])
     return True
 
 
-def _send(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str]) -> None:
+def _cleared(stack: StackTypeDef | None) -> StackTypeDef | None:
+    """Without the remains of a creation that failed: such a stack holds nothing and can only be deleted."""
+    if stack is None or stack["StackStatus"] != "ROLLBACK_COMPLETE":
+        return stack
+    with clients.calling():
+        clients.cloudformation().delete_stack(StackName=settings.AWS_STACK_NAME)
+    return _settled()
+
+
+def _prepare(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str]) -> str:
+    """A change set that is ready to be executed; answers its ARN.
+
+    A change set, because it can take in what exists already: buckets and the table outlive their stack.
+    """
     given: list[ParameterTypeDef] = [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
-    cloudformation, name = clients.cloudformation(), settings.AWS_STACK_NAME
     with clients.calling():
         try:
-            if stack is None:
-                cloudformation.create_stack(
-                    StackName=name, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_IAM"]
-                )
-            else:
-                given += _kept(stack, wanted, template)
-                cloudformation.update_stack(
-                    StackName=name, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_IAM"]
-                )
+            answer = clients.cloudformation().create_change_set(
+                StackName=settings.AWS_STACK_NAME,
+                ChangeSetName=f"deploy-{uuid4().hex}",
+                ChangeSetType="UPDATE" if stack else "CREATE",
+                ImportExistingResources=True,
+                DisableValidation=True,  # it takes the name of what is to be imported for a conflict
+                TemplateBody=template,
+                Parameters=[*given, *(_kept(stack, wanted, template) if stack else [])],
+                Capabilities=["CAPABILITY_IAM"],
+            )
         except ClientError as error:
             if clients.code_of(error) != "ValidationError":
                 raise
             said = error.response["Error"].get("Message", "")
             raise Misconfigured(f"CloudFormation does not take the template as it is: {said}") from None
+    _require_prepared(answer["Id"])
+    return answer["Id"]
+
+
+def _require_prepared(change_set: str) -> None:
+    for pause in _pauses():
+        with clients.calling():
+            found = clients.cloudformation().describe_change_set(ChangeSetName=change_set)
+        if found["Status"] == "CREATE_COMPLETE":
+            return
+        if found["Status"] == "FAILED":
+            raise Misconfigured(f"CloudFormation cannot change the stack so: {found.get('StatusReason', '')}")
+        time.sleep(pause)
+    raise Retry("CloudFormation has been preparing the change for half an hour: look at its change sets.")
 
 
 def _stands_as(stack: StackTypeDef, wanted: Mapping[str, str]) -> bool:
@@ -156,10 +188,12 @@ def _require_standing(stack: StackTypeDef | None, *, digest: str) -> None:
 
 
 def _settled() -> StackTypeDef | None:
-    """The stack once nothing is in progress, also if somebody else began it."""
+    """The stack once nothing is in progress, also if somebody else began it; None if there is none yet."""
     for pause in _pauses():
         stack = _describe()
-        if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+        if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":  # no more than a change set without a stack
+            return None
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack
         time.sleep(pause)
     raise Retry(f"The stack {settings.AWS_STACK_NAME} is still in progress after half an hour: look at its events.")

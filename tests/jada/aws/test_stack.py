@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
@@ -144,25 +144,35 @@ class TestInTheWay:
 
     def test_waits_for_what_somebody_else_began(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", described("UPDATE_IN_PROGRESS"))
-        cloudformation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
-        cloudformation.add_client_error("update_stack", "ValidationError", "It is in ROLLBACK_COMPLETE state.", 400)
+        cloudformation.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+        cloudformation.add_client_error("create_change_set", "ValidationError", "Parameters: [X] do not exist", 400)
 
-        with pytest.raises(Misconfigured, match="is in ROLLBACK_COMPLETE state"):
+        with pytest.raises(Misconfigured, match=r"Parameters: \[X\] do not exist"):
             stack.deploy({})
         cloudformation.assert_no_pending_responses()
 
     def test_another_refusal_is_sorted_like_any(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "jada does not exist", 400)
-        cloudformation.add_client_error("create_stack", "AccessDenied", "", 403)
+        cloudformation.add_client_error("create_change_set", "AccessDenied", "", 403)
 
         with pytest.raises(Misconfigured, match="AccessDenied"):
             stack.deploy({})
 
-    def test_gives_up_in_the_end(self, cloudformation: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("subject", ["stack", "change set"])
+    def test_gives_up_in_the_end(self, cloudformation: Stubber, monkeypatch: pytest.MonkeyPatch, subject: str) -> None:
         monkeypatch.setattr(stack, "_pauses", lambda: iter([0.0]))
-        cloudformation.add_response("describe_stacks", described("CREATE_IN_PROGRESS"))
+        if subject == "stack":
+            cloudformation.add_response("describe_stacks", described("CREATE_IN_PROGRESS"))
+        else:
+            prepared(cloudformation, "CREATE_IN_PROGRESS")
 
-        with pytest.raises(Retry, match="still in progress"):
+        with pytest.raises(Retry, match="half an hour"):
+            stack.deploy({})
+
+    def test_a_change_that_cannot_be_prepared_is_told_with_its_reason(self, cloudformation: Stubber) -> None:
+        prepared(cloudformation, "FAILED")
+
+        with pytest.raises(Misconfigured, match="EventsTable cannot be taken in"):
             stack.deploy({})
 
     @pytest.mark.parametrize(
@@ -175,13 +185,35 @@ class TestInTheWay:
     def test_a_roll_back_is_told_with_its_cause(
         self, cloudformation: Stubber, events: list[tuple[str, str]], reason: str
     ) -> None:
-        cloudformation.add_response("describe_stacks", described("CREATE_COMPLETE"))
-        cloudformation.add_response("update_stack", {"StackId": "arn"})
+        prepared(cloudformation, "CREATE_COMPLETE")
+        cloudformation.add_response("execute_change_set", {})
         cloudformation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
         cloudformation.add_response("describe_stack_events", {"StackEvents": [event(*each) for each in events]})
 
         with pytest.raises(Misconfigured, match=reason):
             stack.deploy({})
+
+    def test_the_remains_of_a_failed_creation_are_cleared_away(self, cloudformation: Stubber) -> None:
+        cloudformation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
+        cloudformation.add_response("delete_stack", {})
+        cloudformation.add_response("describe_stacks", described("REVIEW_IN_PROGRESS"))
+        cloudformation.add_client_error("create_change_set", "AccessDenied", "", 403, expected_params=created("CREATE"))
+
+        with pytest.raises(Misconfigured, match="AccessDenied"):
+            stack.deploy({})
+        cloudformation.assert_no_pending_responses()
+
+    @pytest.mark.slow
+    def test_buckets_and_table_that_outlived_their_stack_are_taken_in(self, aws: Emulator) -> None:
+        before = stack.deploy({}).outputs
+        clients.s3().put_object(Bucket=django_settings.GUEST_BUCKET, Key="g/kept.html", Body=b"kept")
+        clients.cloudformation().delete_stack(StackName="jada")
+        stack.outputs.cache_clear()
+
+        after = stack.deploy({})
+
+        assert after.outputs["GuestDistributionId"] != before["GuestDistributionId"]
+        assert head("g/kept.html")["ContentLength"] == 4
 
     def test_a_fault_of_describing_is_not_taken_for_no_stack(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)
@@ -199,7 +231,7 @@ class TestInTheWay:
     def test_a_template_without_a_place_for_the_function_is_not_sent(self, infra: Path) -> None:
         (infra / "template.yaml").write_text("Resources: {}\n")
 
-        with pytest.raises(ValueError, match="one-line placeholder"):
+        with pytest.raises(ValueError, match="has to hold this line once"):
             stack.render()
 
 
@@ -217,6 +249,19 @@ def parameters() -> dict[str, str]:
 
 def described(status: str) -> dict[str, object]:
     return {"Stacks": [{"StackName": "jada", "CreationTime": datetime(2026, 1, 1, tzinfo=UTC), "StackStatus": status}]}
+
+
+def prepared(cloudformation: Stubber, status: str) -> None:
+    """A stack that stands, and a change set of this status for it."""
+    cloudformation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    cloudformation.add_response("create_change_set", {"Id": "arn:change"}, created("UPDATE"))
+    reason = {"Status": status, "StatusReason": "EventsTable cannot be taken in"}
+    cloudformation.add_response("describe_change_set", reason, {"ChangeSetName": "arn:change"})
+
+
+def created(kind: str) -> dict[str, object]:
+    loose = dict.fromkeys(("StackName", "ChangeSetName", "TemplateBody", "Parameters", "Capabilities"), ANY)
+    return {**loose, "ChangeSetType": kind, "ImportExistingResources": True, "DisableValidation": True}
 
 
 def event(status: str, reason: str) -> dict[str, object]:
