@@ -1,15 +1,98 @@
-"""The console: the stock admin site under our own name, skin and sign-in rules."""
+"""The console: the stock admin site under our own name, skin, menu and sign-in rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils import timezone
+from django_otp.admin import OTPAdminAuthenticationForm
+
+from bookings.models import Booking
+from jada.modeladmin import ConsoleAdmin
+from jada.outbox.models import Effect
+
+MONEY_MESSAGE = "mail.view_money_message"  # the mailbox holds the office's mails too
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of the menu: a list (`model`, shown to those who may see it) or a page of ours (`view`)."""
+
+    label: str
+    icon: str
+    model: str = ""
+    view: str = ""
+    on_bar: bool = False  # of the phone's five
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A place as this person sees it now."""
+
+    label: str
+    icon: str
+    url: str
+    here: bool
+    on_bar: bool
+    count: int = 0
+    counted: str = ""
+    tone: str = ""
+
+
+DAILY = (
+    Place("Today", "today", view="index", on_bar=True),
+    Place("Calendar", "calendar", view="calendar", on_bar=True),
+    Place("Bookings", "booking", model="bookings.booking", on_bar=True),
+    Place("Crew", "crew", model="crew.crewevent"),
+    Place("Deliveries", "send", model="outbox.effect", on_bar=True),
+    Place("Messages", "mail", model="mail.message"),
+    Place("Intake inbox", "inbox", model="intake.intakemessage"),
+    Place("Guest pages", "page", model="guests.guestpage"),
+    Place("Money", "money", model="finance.bookingfinance"),
+    Place("History", "history", model="audit.event"),
+    Place("Mailbox", "mail", view="mailbox"),
+)
+SETUP = (
+    Place("Vessels", "boat", model="bookings.vessel"),
+    Place("Berths", "set", model="bookings.berth"),
+    Place("Products", "set", model="bookings.product"),
+    Place("Holds and entries", "calendar", model="bookings.calendarentry"),
+    Place("Roster", "crew", model="crew.crewmember"),
+    Place("Crew requirements", "set", model="crew.crewrequirement"),
+    Place("Checklists", "check", model="crew.checklisttemplate"),
+    Place("Pay rates", "money", model="finance.payrate"),
+    Place("Listings", "inbox", model="intake.listing"),
+    Place("Staff users", "crew", model="auth.user"),
+    Place("Second factors", "set", model="otp_totp.totpdevice"),
+)
+
+
+class PasswordForm(AdminAuthenticationForm):
+    """Where the second factor is switched off: a laptop, a test."""
+
+
+class SecondFactorForm(OTPAdminAuthenticationForm):  # type: ignore[misc]  # django-otp is untyped
+    otp_token = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "off"})
+    )
 
 
 class ConsoleSite(admin.AdminSite):
     site_header = site_title = "JADA"
-    enable_nav_sidebar = True
+    index_title = "Today"
+    site_url = None
+    enable_nav_sidebar = False  # the menu is ours, beside the page and not inside it
+    empty_value_display = "–"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Staff, and verified by a second factor: enforced here, where every page asks, not in a login view."""
@@ -17,3 +100,80 @@ class ConsoleSite(admin.AdminSite):
         if allowed and settings.CONSOLE_REQUIRE_OTP:
             return bool(request.user.is_verified())  # type: ignore[union-attr]  # django-otp adds it
         return allowed
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        self.login_form = SecondFactorForm if settings.CONSOLE_REQUIRE_OTP else PasswordForm
+        return super().login(request, extra_context)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return _pages().today(request)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know resolvers only
+        view, pages = self.admin_view, _pages()
+        one = "bookings/booking/<int:pk>/"
+        ours = [
+            path("find/", view(pages.find), name="find"),
+            path("calendar/", view(pages.calendar), name="calendar"),
+            path("attention/<slug:what>/", view(pages.attention), name="attention"),
+            path("mailbox/", view(pages.mailbox), name="mailbox"),
+            path("mailbox/<str:name>/", view(pages.mailbox_letter), name="mailbox_letter"),
+            path(f"{one}confirm/", view(pages.confirm), name="booking_confirm"),
+            path(f"{one}cancel/", view(pages.cancel), name="booking_cancel"),
+            path(f"{one}amounts/", view(pages.amounts), name="booking_amounts"),
+            path(f"{one}crew-view/", view(pages.crew_view), name="booking_crew_view"),
+            path(f"{one}retry/<int:effect>/", view(pages.retry), name="booking_retry"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    # --- what every page carries
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context: dict[str, Any] = super().each_context(request)
+        if context["has_permission"]:
+            now = timezone.now()
+            attention = _pages().attention_at(now, request.user)
+            counts = attention.in_menu()
+            context["attention"] = attention
+            context["places"] = {
+                "daily": list(self._tabs(DAILY, request, counts, now)),
+                "setup": list(self._tabs(SETUP, request, {}, now)),
+                "role": "Ops manager" if request.user.is_superuser else "Charter office",  # type: ignore[union-attr]
+            }
+        return context
+
+    def _tabs(
+        self, places: tuple[Place, ...], request: HttpRequest, counts: dict[str, tuple[int, str, str]], at: datetime
+    ) -> Iterator[Tab]:
+        lists = {model._meta.label_lower: page for model, page in self._registry.items()}
+        for place in places:
+            page = lists.get(place.model)
+            if place.model and (page is None or not page.has_view_permission(request)):
+                continue
+            if place.view == "mailbox" and not (settings.MAILBOX_DIR and request.user.has_perm(MONEY_MESSAGE)):
+                continue
+            where = f"admin:{place.view}" if place.view else f"admin:{place.model.replace('.', '_')}_changelist"
+            url = reverse(where)
+            here = request.path == url if place.view == "index" else request.path.startswith(url)
+            opening = page.opening_query(at) if isinstance(page, ConsoleAdmin) else ""
+            count, counted, tone = counts.get(place.model, (0, "", ""))
+            full = f"{url}?{opening}" if opening else url
+            yield Tab(place.label, place.icon, full, here, place.on_bar, count, counted, tone)
+
+    # --- what the apps' own pages ask the site for, because it stands above them all
+
+    def booking_page(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
+        """Everything around a booking that this person may see, for the page of the booking."""
+        page: dict[str, Any] = _pages().around(booking, request.user, timezone.now())
+        return page
+
+    def retry_delivery(self, request: HttpRequest, effect: Effect, at: datetime) -> bool:
+        """Try a stuck delivery again, and say so in the history of what it is about."""
+        again: bool = _pages().retry_delivery(effect=effect, user=request.user, at=at)
+        return again
+
+
+def _pages() -> ModuleType:
+    """The pages of our own. Late: they import admin modules, which register themselves with this very site."""
+    from jada.console import views
+
+    return views
