@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 
 from guests import codes, services
 from guests.enums import PageState
-from guests.models import GuestPage
+from guests.models import GuestPage, PageSlug
 from guests.page import render
 from guests.phases import Phase
 from jada.audit.actors import Actor
-from jada.modeladmin import ReadOnlyAdmin, pill, tones
+from jada.modeladmin import ConsoleInline, ReadOnlyAdmin, pill, tones
 
 tones(PageState, waiting="info", on_its_way="info", live="ok", failed="bad")
 tones(
@@ -37,6 +37,21 @@ tones(
 )
 
 
+class SlugInline(ConsoleInline):
+    """The page's friendly names; retired ones send the reader on for ever, so none is ever edited or removed."""
+
+    model = PageSlug
+    fields = readonly_fields = ("slug", "current")
+    can_delete = False
+    verbose_name_plural = "friendly names"
+
+    def has_add_permission(self, request: HttpRequest, obj: GuestPage | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: GuestPage | None = None) -> bool:
+        return False
+
+
 @admin.register(GuestPage)
 class GuestPageAdmin(ReadOnlyAdmin):
     list_display = ("code", "guest", "vessel", "departs", "face", "state", "public_link")
@@ -47,16 +62,17 @@ class GuestPageAdmin(ReadOnlyAdmin):
     date_hierarchy = "starts_at"
     ordering = ("starts_at",)
     actions = ("publish_again",)
+    inlines = (SlugInline,)
     quick_views = (
         ("Upcoming", "starts_at__gte={today}"),
         ("Today", "starts_at__gte={today}&starts_at__lt={tomorrow}"),
         ("All", ""),
     )
     fields = (
-        "code", "public_link", "preview_links", "booking", "face", "state", "next_turn_at", "slugs_list",
+        "code", "public_link", "preview_links", "booking", "face", "state", "next_turn_at",
         "moved_from", "moved_at", "revision", "revised_at", "opened_at",
     )  # fmt: skip
-    readonly_fields = ("public_link", "preview_links", "face", "state", "slugs_list")
+    readonly_fields = ("public_link", "preview_links", "face", "state")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GuestPage]:
         return super().get_queryset(request).with_delivery()  # type: ignore[attr-defined, no-any-return]  # our queryset
@@ -99,10 +115,6 @@ class GuestPageAdmin(ReadOnlyAdmin):
         """Every face of the page, as it would be published with the facts of now."""
         address = reverse("admin:guests_guestpage_preview", args=[page.pk])
         return format_html_join(" · ", '<a href="{}?phase={}">{}</a>', ((address, p.value, p.label) for p in Phase))
-
-    @admin.display(description="Friendly names")
-    def slugs_list(self, page: GuestPage) -> str:
-        return ", ".join(f"{s.slug}{'' if s.current else ' (retired)'}" for s in page.slugs.all())
 
     @admin.action(description="Publish again", permissions=["publish"])
     def publish_again(self, request: HttpRequest, pages: QuerySet[GuestPage]) -> None:

@@ -7,7 +7,7 @@ must not tell yet, or no longer, is taken away by `redact` before anything is re
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from django.template.loader import render_to_string
 
 from guests import calendar, codes
 from guests.phases import BY_CLOCK, SECRETS_FROM, Phase
-from guests.sky import HEIGHT, HORIZON, WIDTH, Sky, sky
+from guests.sky import Sky, sky
 
 BRAND = "Queen of San Diego"
 LIVE = (Phase.MOVED, *BY_CLOCK)  # the faces that one file can show, in order; its script turns from one to the next
@@ -116,7 +116,6 @@ class Facts:
     qr: str = ""
     moved_from: datetime | None = None
     held_until: datetime | None = None
-    extra: dict[str, int] = field(default_factory=lambda: {"width": WIDTH, "height": HEIGHT, "horizon": HORIZON})
 
 
 def redact(view: GuestPageView) -> GuestPageView:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,7 +11,7 @@ from django.db import IntegrityError, transaction
 from bookings.enums import BookingStatus
 from bookings.models import Berth, Booking, Vessel
 from guests import codes
-from guests.models import PAGE, SLUG, GuestPage, PageSlug
+from guests.models import PAGE, SLUG, GuestPage, GuestPageQuerySet, PageSlug
 from guests.page import Dock, GuestPageView, SlugView, long_day, redact
 from guests.phases import Phase, next_turn, phase
 from jada.audit.actors import Actor
@@ -20,6 +19,7 @@ from jada.audit.services import record
 from jada.mail.models import Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox.entries import enqueue
+from jada.outbox.enums import State as EffectState
 from jada.outbox.models import Mirror
 
 # A page is made for what is promised or on offer; an inquiry or a conflict has nothing to show yet.
@@ -186,7 +186,7 @@ def _publish(page: GuestPage) -> None:
         enqueue(SLUG, slug.slug, subject=page.booking.subject)
 
 
-def _mark(pages: Any) -> int:
+def _mark(pages: GuestPageQuerySet) -> int:
     marked = pages.exclude(phase=Phase.EXPIRED).select_related("booking")
     for page in marked:
         page.next_turn_at = page.opened_at  # in the past: a change of zone moves the borders, the next turn sees to it
@@ -285,7 +285,7 @@ def _news(booking: Booking, *, act: str, changed: frozenset[str]) -> str:
 def _was_told(booking: Booking) -> bool:
     """Whether a mail about this trip has left, or may have."""
     told = Message.objects.filter(subject_of=booking.subject, recipient=_recipient(booking))
-    return any(message.state != "cancelled" for message in told.select_related("effect"))
+    return any(message.state != EffectState.CANCELLED for message in told.select_related("effect"))
 
 
 def _owe(page: GuestPage, kind: str, *, at: datetime) -> None:

@@ -36,6 +36,9 @@ class Sky:
     departure: Point
     sunset_x: float
     golden_x: tuple[float, float]
+    width: int = WIDTH
+    height: int = HEIGHT
+    horizon: int = HORIZON
 
 
 def sky(*, starts_at: datetime, ends_at: datetime, zone: ZoneInfo, latitude: float, longitude: float) -> Sky | None:

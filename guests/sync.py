@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -39,7 +40,7 @@ class Page:
         page = GuestPage.objects.select_related("booking__vessel__berth").filter(code=key).first()
         return view_of(page) if page else None
 
-    def material(self, view: GuestPageView) -> dict[str, Any]:
+    def material(self, view: GuestPageView) -> dict[str, object]:
         """What must not stay stale for the five minutes that an edge may keep it: time, place, cancelled, gone."""
         facts = asdict(view)
         decisive = (Phase.HELD, Phase.MOVED, Phase.CANCELLED, Phase.EXPIRED)
@@ -54,7 +55,8 @@ class Page:
         return Outcome.NEWER if entry is Outcome.NEWER else page
 
     def read_back(self, key: str) -> Seen | None:
-        return _read_back(codes.guest_key(key), self.view(key), render)
+        view = self.view(key)
+        return _read_back(codes.guest_key(key), view, lambda version: render(view, version=version) if view else b"")
 
 
 @projection(SLUG, lane="slug:{key}")
@@ -74,7 +76,10 @@ class Slug:
         return _bucket().publish(codes.slug_key(key), body, version=version)
 
     def read_back(self, key: str) -> Seen | None:
-        return _read_back(codes.slug_key(key), self.view(key), render_slug)
+        view = self.view(key)
+        return _read_back(
+            codes.slug_key(key), view, lambda version: render_slug(view, version=version) if view else b""
+        )
 
 
 @step(EDGE, lane="page:{key}")
@@ -148,12 +153,12 @@ def _bucket() -> GuestPageStorage:
     return cast("GuestPageStorage", storages["guest"])
 
 
-def _read_back(name: str, view: Any, renderer: Any) -> Seen | None:
+def _read_back(name: str, view: object, rendering: Callable[[int], bytes]) -> Seen | None:
     """The digest is the view's own where exactly its rendering stands there, else that of the bytes found."""
     stored = _bucket().read(name)
     if stored is None:
         return None
-    same = view is not None and renderer(view, version=stored.version) == stored.body
+    same = rendering(stored.version) == stored.body
     headers = {"content_type": stored.content_type, "cache_control": stored.cache_control}
     return Seen(stored.version, digest(view) if same else stored.sha256, headers)
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from icalendar import Calendar
@@ -21,7 +22,7 @@ ENTRY = Entry(
 )
 
 
-def event_of(body: bytes) -> dict[str, object]:
+def event_of(body: bytes) -> dict[str, Any]:
     (event,) = Calendar.from_ical(body).walk("VEVENT")
     return dict(event)
 

@@ -512,6 +512,12 @@ class TestMails:
 
 
 class TestRows:
+    def test_a_booking_has_one_page(self) -> None:
+        booking = a_booking()
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            services.open_page(booking=booking, by=SYSTEM, at=NOW)
+
     def test_a_page_has_one_current_slug(self) -> None:
         page = page_of(a_booking())
 

@@ -44,12 +44,10 @@ def test_the_sun_at_departure_chooses_the_colours(start: str, light: str) -> Non
 
 
 def test_there_is_no_picture_where_the_sun_does_not_set() -> None:
-    start = datetime(2026, 6, 21, 12, tzinfo=ZoneInfo("Arctic/Longyearbyen"))
+    zone = ZoneInfo("Arctic/Longyearbyen")
+    start = datetime(2026, 6, 21, 12, tzinfo=zone)
 
-    assert (
-        sky(starts_at=start, ends_at=start + timedelta(hours=3), zone=start.tzinfo, latitude=78.2, longitude=15.6)
-        is None
-    )  # type: ignore[arg-type]  # it is one
+    assert sky(starts_at=start, ends_at=start + timedelta(hours=3), zone=zone, latitude=78.2, longitude=15.6) is None
 
 
 @settings(max_examples=60, deadline=None)
