@@ -126,7 +126,7 @@ def read_calendar(
     last: Annotated[Day | None, Query(alias="to", description="local date, included; 90 days on by default")] = None,
     vessel: Annotated[Key | None, Query(description="only the vessel with this key")] = None,
 ) -> Calendar:
-    only = _vessel(vessel) if vessel else None
+    only = vessel_of(vessel) if vessel else None
     zone = only.zone if only else timezone.get_default_timezone()
     first = first or timezone.now().astimezone(zone).date()
     last = last or first + AHEAD
@@ -168,7 +168,7 @@ def time_hold(request: HttpRequest, entry_id: str, payload: Period) -> dict[str,
 
 
 def _place(asked: NewHold, *, by: Actor, at: datetime) -> CalendarEntry:
-    vessel = _vessel(asked.vessel)
+    vessel = vessel_of(asked.vessel)
     title = asked.title or asked.charter_type
     times = _times(asked, asked.date, vessel)
     if times is None:
@@ -223,7 +223,8 @@ def _times(asked: Period, day: date, vessel: Vessel) -> tuple[datetime, datetime
     return start, asked.ends_at
 
 
-def _vessel(key: str | None) -> Vessel:
+def vessel_of(key: str | None) -> Vessel:
+    """The active vessel with this key, the main one without; or `UnknownVessel`."""
     active = Vessel.objects.filter(active=True).order_by("order", "name")
     found = active.filter(key=key).first() if key else active.first()
     if found is None:

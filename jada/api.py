@@ -8,8 +8,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -21,8 +19,11 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 
 import bookings.api
+import bookings.intake.api
 import crew.api
+from bookings.models import Booking
 from bookings.services import BookingRefused, VesselTaken
+from guests.models import GuestPage
 from jada.keys import CredentialRefused, DashboardToken, ServiceKey, caller
 from jada.outbox.requests import KeyReused
 
@@ -183,8 +184,15 @@ def auth_check(request: HttpRequest) -> Caller:
 
 api.add_router("", bookings.api.router, auth=DashboardToken())
 api.add_router("", crew.api.router, auth=ServiceKey())
-if find_spec("bookings.intake.api"):
-    api.add_router("", import_module("bookings.intake.api").router, auth=ServiceKey(old_body_field=True))
+api.add_router("", bookings.intake.api.router, auth=ServiceKey(old_body_field=True))
+
+
+def guest_code(booking: Booking) -> str:
+    """The name of the guest's page; the app that takes bookings in knows no guests."""
+    return GuestPage.objects.filter(booking=booking).values_list("code", flat=True).first() or ""
+
+
+bookings.intake.api.Codes.of = guest_code
 
 
 def urls() -> tuple[list[URLPattern | URLResolver], str, str]:

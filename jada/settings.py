@@ -219,6 +219,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeou
 CELERY_BEAT_SCHEDULE = {
     "outbox-sweep": {"task": "outbox.sweep", "schedule": 15.0},
     "guests-turn-pages": {"task": "guests.turn_pages", "schedule": 60.0},
+    "crew-expire-invitations": {"task": "crew.expire_invitations", "schedule": 60.0},
 }
 
 # --- the operator ----------------------------------------------------------------------------------------------

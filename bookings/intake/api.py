@@ -15,7 +15,7 @@ from django.utils import timezone
 from ninja import Field, Header, Router, Schema, Status
 from pydantic import ConfigDict, StringConstraints, field_validator, model_validator
 
-from bookings.api import Day, Key, Period, PeriodUnclear, Text, UnknownVessel
+from bookings.api import Day, Key, Period, PeriodUnclear, Text, vessel_of
 from bookings.enums import Channel
 from bookings.intake.adapters import values
 from bookings.intake.services import Entry, enter_booking
@@ -115,7 +115,7 @@ def _answer(booking: Booking) -> dict[str, Any]:
 
 
 def _entry(asked: NewBooking) -> Entry:
-    vessel = _vessel(asked.vessel)
+    vessel = vessel_of(asked.vessel)
     start = _start(asked, vessel)
     phone, is_phone = values.read_phone(asked.guest_phone)
     return Entry(
@@ -158,12 +158,3 @@ def _end(asked: NewBooking, start: datetime) -> datetime:
     if not asked.duration_hours:
         raise PeriodUnclear("Say when it ends: add duration_hours or ends_at.")
     return start.astimezone(UTC) + timedelta(hours=float(asked.duration_hours))
-
-
-def _vessel(key: str | None) -> Vessel:
-    active = Vessel.objects.filter(active=True).order_by("order", "name")
-    found = active.filter(key=key).first() if key else active.first()
-    if found is None:
-        keys = ", ".join(active.values_list("key", flat=True)) or "none yet"
-        raise UnknownVessel(f"There is no vessel with the key “{key or ''}”: the vessels are {keys}.")
-    return found

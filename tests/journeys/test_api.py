@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
@@ -146,8 +147,6 @@ def test_no_key_is_kept_anywhere(client: Client, caplog: pytest.LogCaptureFixtur
 
 def stored() -> str:
     """Every row there is, as text."""
-    from django.apps import apps
-
     return "".join(repr(list(model._base_manager.values())) for model in apps.get_models())
 
 

@@ -6,8 +6,10 @@ import ast
 from importlib import import_module
 from pathlib import Path
 
+from django.conf import settings
 from django.template.loader import get_template
 
+from jada.celery import app
 from jada.mail.letters import kinds, letter_of
 from jada.outbox import registry
 from tests.structure.source import called, calls, dotted, modules, name
@@ -69,6 +71,15 @@ def test_every_letter_that_is_owed_can_be_written() -> None:
     }
 
     assert {kind: where for kind, where in owed.items() if kind not in kinds()} == {}
+
+
+def test_every_task_is_rung_or_scheduled() -> None:
+    """A task that nobody starts is work that never happens."""
+    app.loader.import_default_modules()
+    own = {task for task in app.tasks if not task.startswith("celery.")}
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert own - {"outbox.drain"} == scheduled
 
 
 def test_every_letter_has_its_three_templates() -> None:
