@@ -1,5 +1,8 @@
 """Deploying: once, again, and when something is in the way."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +113,15 @@ class TestFiles:
 
         assert stack.deploy({}).changed
         assert head("a/font.woff2")
+
+    def test_the_page_for_missing_addresses_needs_nothing_but_its_own_style(self) -> None:
+        page = (INFRA / "guest_404.html").read_text()
+        [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+        assert f"style-src 'sha256-{digest}'" in page
+        assert not re.search(r"<script|<link|src=|href=|http://|https://", page)
 
     def test_the_page_for_missing_addresses_comes_last(self) -> None:
         assert stack.guest_assets()[-1].key == "404.html"
