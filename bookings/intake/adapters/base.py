@@ -34,7 +34,7 @@ Datum = str | int | Decimal | datetime | timedelta | Money  # a reading holds th
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """One field as it was read, how sure that is, and the line that says so."""
+    """One field as it was read, how sure that is, and the lines of the message that say so."""
 
     value: Datum
     confidence: float

@@ -151,7 +151,8 @@ def _read_part(found: Scan, adapter: Adapter, zone: ZoneInfo) -> _Part:
         elif not _same(fields[hit.field].value, value.value):
             problems.append(f"It states {NAMES[hit.field]} twice, differently.")
     for name, line in found.unlabelled.items():
-        fields.setdefault(name, Value(value=_unquoted(line), confidence=RULE, evidence=line))
+        title = _unquoted(" ".join(line.split()))
+        fields.setdefault(name, Value(value=title, confidence=RULE, evidence=line))
     problems += [f"“{orphan}” stands under no label that is known." for orphan in found.orphans]
     problems += _note(found, fields)
     problems += _plain_amounts(fields, extras)
@@ -168,10 +169,9 @@ def _value_of(hit: Hit, adapter: Adapter, zone: ZoneInfo) -> tuple[Value | None,
     value, why = _checked(hit, hit.read, adapter, zone)
     if value is None:
         return None, why
-    evidence = f"{hit.label.capitalize()}: {hit.text}"
     if hit.whole:
-        return Value(value=value, confidence=CERTAIN, evidence=evidence), ""
-    return Value(value=value, confidence=GUESS, evidence=evidence), unclear
+        return Value(value=value, confidence=CERTAIN, evidence=hit.source), ""
+    return Value(value=value, confidence=GUESS, evidence=hit.source), unclear
 
 
 def _checked(hit: Hit, read: Datum, adapter: Adapter, zone: ZoneInfo) -> tuple[Datum | None, str]:
@@ -197,7 +197,9 @@ def _note(found: Scan, fields: dict[str, Value]) -> list[str]:
     if not text or text.casefold().strip(" .") in ("no", "none", "n/a"):
         return []
     opened, closed = text[0] in OPENING, text[-1] in CLOSING
-    fields["notes"] = Value(value=_unquoted(text), confidence=RULE, evidence=found.note[0] or text[:80])
+    fields["notes"] = Value(
+        value=_unquoted(text), confidence=RULE, evidence="\n".join(line for line in found.note if line)
+    )
     if opened != closed or (not opened and len(paragraphs) > 1):
         return ["It is not clear where the guest's words end: read the message yourself."]
     return []
@@ -291,7 +293,7 @@ def _about_time(reading: Reading, parts: list[_Part]) -> Iterator[str]:
     for part in parts:
         length = part.fields.get("duration")
         if length and length.value != elapsed(start, end):
-            yield f"The length ({length.evidence}) is not the time from start to end."
+            yield "The length that it states is not the time from start to end."
     if reading.sent_at and reading.kind in (Meaning.BOOKING, Meaning.AMENDMENT) and start < reading.sent_at:
         yield "The trip starts before the message was sent."
 

@@ -44,6 +44,7 @@ class Hit:
     line: int
     text: str
     read: Datum | None
+    source: str  # the lines of the message that say so
     whole: bool  # False too where a row has two different cells and nothing says which is the newer
 
 
@@ -118,8 +119,8 @@ class _Scanner:
         start, below = self._below(position, skip_blank=not beside)
         lines = [_newest(line) for line in (*beside, *(below if self.body.wrapped or not beside else ()))]
         count, read, whole = self._take(field, lines)
-        self.used.add(position)
-        self.used.update(range(start, start + count - len(beside)))
+        last = start + count - len(beside)
+        self.used.update((position, *range(start, last)))
         self.hits.append(
             Hit(
                 field=field,
@@ -127,6 +128,7 @@ class _Scanner:
                 line=position,
                 text=" ".join(lines[:count]),
                 read=read,
+                source="\n".join((self.lines[position], *self.lines[start:last])),
                 whole=whole and not (len(distinct) > 1 and not self.now_wins),
             )
         )
@@ -206,7 +208,7 @@ class _Scanner:
             # A title may be wrapped in a text; on a page, a second line above it is a label that is not known.
             alone = self.body.wrapped or first == before
             if before >= 0 and alone and self.used.isdisjoint(range(first, before + 1)):
-                found[field] = " ".join(self.lines[first : before + 1])
+                found[field] = "\n".join(self.lines[first : before + 1])
                 self.used.update(range(first, before + 1))
         return found
 
