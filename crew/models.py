@@ -10,17 +10,7 @@ from django.db.models import F, Q
 
 from bookings.codes import new_public_id
 from bookings.models import Booking, Product, Vessel
-from crew.enums import (
-    ASKED,
-    LIVE,
-    Anchor,
-    AssignmentStatus,
-    Ended,
-    EventStatus,
-    LinkUseKind,
-    Needs,
-    Role,
-)
+from crew.enums import ASKED, LIVE, Anchor, AssignmentStatus, Ended, EventStatus, LinkUseKind, Needs, Role
 
 # How long after a trip its page stays open: checklists are closed ashore.
 OPEN_AFTER = timedelta(hours=24)
@@ -263,9 +253,7 @@ class ChecklistTemplate(models.Model):
     class Meta:
         ordering = ["key"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["is_default"], condition=Q(is_default=True), name="crew_one_default_checklist"
-            )
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="crew_one_default_list"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from crew.services.calling import (
     call_crew,
     invite_again,
     revise_member,
+    why_not,
     withdraw_member,
 )
 from crew.services.checklist import ChecklistClosed, NoSuchTask, tick
@@ -68,5 +69,6 @@ __all__ = [
     "trip_card",
     "trip_page",
     "trips_of_session",
+    "why_not",
     "withdraw_member",
 ]

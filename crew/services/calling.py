@@ -249,6 +249,16 @@ def _place_for(event: CrewEvent, member: CrewMember, role: str) -> Place | None:
     return fitting[0] if fitting else None
 
 
+def why_not(*, event: CrewEvent, member: CrewMember) -> str:
+    """What `assign_member` would refuse, as a sentence for a form; "" when it would not."""
+    place = _place_for(event, member, "")
+    try:
+        _refuse_assignment(event, member, place, (role_for(member, place) if place else None) or member.role)
+    except AssignmentRefused as refused:
+        return str(refused)
+    return ""
+
+
 def _refuse_assignment(event: CrewEvent, member: CrewMember, place: Place | None, role: str) -> None:
     live = event.assignments.live().select_related("member")
     if event.status != EventStatus.OPEN:

@@ -76,7 +76,14 @@ def day_checklist() -> ChecklistTemplate:
     )
     for order, (key, text, anchor, minutes, role, required) in enumerate(tasks):
         TemplateItem.objects.create(
-            template=template, key=key, text=text, anchor=anchor, minutes=minutes, role=role, required=required, order=order
+            template=template,
+            key=key,
+            text=text,
+            anchor=anchor,
+            minutes=minutes,
+            role=role,
+            required=required,
+            order=order,
         )
     return template
 
