@@ -118,7 +118,7 @@ def _deploy_template(template: str, wanted: Mapping[str, str]) -> bool:
     change_set = _prepare(stack, template, wanted)
     with clients.calling():
         clients.cloudformation().execute_change_set(StackName=settings.AWS_STACK_NAME, ChangeSetName=change_set)
-    _require_standing(_settled(), digest=wanted[_DIGEST])
+    _require_standing(_settled(begun=True), digest=wanted[_DIGEST])
     return True
 
 
@@ -187,11 +187,14 @@ def _require_standing(stack: StackTypeDef | None, *, digest: str) -> None:
         raise Misconfigured(f"The stack {settings.AWS_STACK_NAME} is {status}: {_first_failure()}")
 
 
-def _settled() -> StackTypeDef | None:
-    """The stack once nothing is in progress, also if somebody else began it; None if there is none yet."""
+def _settled(*, begun: bool = False) -> StackTypeDef | None:
+    """The stack once nothing is in progress, also if somebody else began it; None if there is none yet.
+
+    A stack in review is a change set that nobody has executed, or (`begun`) one that is about to start.
+    """
     for pause in _pauses():
         stack = _describe()
-        if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":  # no more than a change set without a stack
+        if stack is None or (stack["StackStatus"] == "REVIEW_IN_PROGRESS" and not begun):
             return None
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack

@@ -199,6 +199,7 @@ class TestInTheWay:
     ) -> None:
         prepared(cloudformation, "CREATE_COMPLETE")
         cloudformation.add_response("execute_change_set", {})
+        cloudformation.add_response("describe_stacks", described("REVIEW_IN_PROGRESS"))  # it has not begun to show
         cloudformation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
         cloudformation.add_response("describe_stack_events", {"StackEvents": [event(*each) for each in events]})
 
