@@ -190,8 +190,8 @@ def read_money(text: str) -> tuple[Money | None, bool]:
     if not match or bool(match["open"]) != bool(match["close"]) or (match["s1"] and match["s2"]):
         return None, False
     marks = {_SYMBOLS.get(mark, mark) for mark in (m.upper() for m in match.group("m1", "m2", "m3") if m)}
-    if len(marks) != 1:
-        return None, False
+    if len(marks) != 1 or (marks == {"USD"} and match["digits"][-3:-2] == ","):
+        return None, False  # "$1,23" is a dollar amount that lost a digit, not one dollar and 23 cents
     amount = Decimal(_plain(match["digits"])).quantize(Decimal("0.01"))
     negative = match["open"] or match["s1"] or match["s2"]
     return Money(-amount if negative else amount, marks.pop()), True
