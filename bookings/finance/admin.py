@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -37,13 +37,10 @@ class OfABookingAdmin(ConsoleAdmin):
     search_fields = ("ref", "guest")
     search_help_text = "Booking reference or guest"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         trip = Booking.objects.filter(pk=OuterRef("booking_id"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(ref=Subquery(trip.values("ref")[:1]), guest=Subquery(trip.values("guest_name")[:1]))
-        )
+        ref, guest = Subquery(trip.values("ref")[:1]), Subquery(trip.values("guest_name")[:1])
+        return super().get_queryset(request).annotate(ref=ref, guest=guest)
 
     @admin.display(ordering="booking_id")
     def booking(self, row: Any) -> SafeString:
@@ -129,7 +126,7 @@ class PortFeeAdmin(ConsoleAdmin):
     form = PortFeeForm
     list_display = ("berth", "rate", "valid_from")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PortFee]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         name = Subquery(Berth.objects.filter(pk=OuterRef("berth_id")).values("name")[:1])
         return super().get_queryset(request).annotate(berth_name=name)
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import yaml
+from django.conf import settings
 from django.db import transaction
 
+from bookings.calendar import day_bounds
 from jada.console.season import house, trips
 from jada.console.season.reading import Row, SeasonRefused
 
-__all__ = ["LATER", "Loaded", "SeasonRefused", "load", "read"]
+__all__ = ["LATER", "Loaded", "SeasonRefused", "load", "read", "refuse_in_production", "window"]
 
 # Parts of the file whose features do not exist yet.
 LATER = ("waivers", "photo_uploads", "leads", "maintenance", "cleaning", "time_entries", "messages", "feed_events")
@@ -56,3 +59,19 @@ def load(document: Row, *, at: datetime) -> Loaded:
     added["bookings"] = trips.add_bookings(document, at=at)
     trips.mark_checklists(document)
     return Loaded(added, tuple(part for part in LATER if part in document))
+
+
+def refuse_in_production() -> None:
+    """Invented trips never stand among real ones: a statement would count them. Raises `SeasonRefused`."""
+    if settings.ENVIRONMENT == "production" and not settings.DEBUG:
+        raise SeasonRefused(
+            "This is a production environment, and its database is for real trips: set ENVIRONMENT=demo where invented "
+            "ones belong, with a database of its own."
+        )
+
+
+def window(document: Row) -> tuple[datetime, datetime]:
+    """From the first local midnight of the season to the one after its last day."""
+    first, last = (date.fromisoformat(day) for day in document["season"]["window"])
+    zone = ZoneInfo(document["operator"]["timezone"])
+    return day_bounds(first, zone)[0], day_bounds(last, zone)[1]

@@ -58,7 +58,7 @@ def _add(row: Row, *, at: datetime) -> None:
         also=partial(_complete, row=row),
     )
     if "hold_until" in row:
-        _hold_until(booking, at=at)
+        hold_for_quote(booking, at=at)
     if row["crew"]:
         _place_crew(booking, row)
     for change in row.get("amendments", ()):
@@ -123,7 +123,7 @@ def _complete(booking: Booking, *, row: Row) -> None:
     booking.save(update_fields=["organisation", "hold_until"])
 
 
-def _hold_until(booking: Booking, *, at: datetime) -> None:
+def hold_for_quote(booking: Booking, *, at: datetime) -> None:
     """A quote keeps its vessel free until its time is over: its own entry is the hold."""
     entry = CalendarEntry.objects.get(booking=booking)
     entry.expires_at = booking.hold_until
