@@ -85,7 +85,7 @@ class RefusableAdmin(ConsoleAdmin):
 @admin.register(Booking)
 class BookingAdmin(RefusableAdmin):
     form = BookingForm
-    list_display = ("ref", "departs", "vessel", "who", "party_size", "channel", "state", "payment")
+    list_display = ("ref", "departs", "vessel", "who", "channel", "state", "payment")
     list_filter = ("status", "vessel", "channel", "payment_state")
     list_select_related = ("vessel",)
     search_fields = ("ref", "guest_name", "external_id", "public_id", "guest_email")
@@ -190,13 +190,14 @@ class BookingAdmin(RefusableAdmin):
             site = cast("Console", self.admin_site)
             context |= {"booking": stored} | site.booking_page(request, stored)
         context["save_label"] = "Save changes" if obj else "Book it"
-        context["show_save_and_add_another"] = False
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": bool(obj)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(ordering="starts_at")
     def departs(self, booking: Booking) -> SafeString:
         start = booking.local_start
-        return format_html('<span class="when">{} <small>{}</small></span>', f"{start:%a %-d %b}", f"{start:%-I:%M %p}")
+        day = f"{start:%a %-d %b}" if start.year == timezone.localdate().year else f"{start:%a %-d %b %Y}"
+        return format_html('<span class="when">{} <small>{}</small></span>', day, f"{start:%-I:%M %p}")
 
     @admin.display(description="Guest", ordering="guest_name")
     def who(self, booking: Booking) -> SafeString:
@@ -207,7 +208,7 @@ class BookingAdmin(RefusableAdmin):
     def state(self, booking: Booking) -> SafeString:
         return pill(BookingStatus(booking.status))
 
-    @admin.display(description="Departure", ordering="payment_state")
+    @admin.display(description="Payment", ordering="payment_state")
     def payment(self, booking: Booking) -> SafeString:
         return pill(PaymentState(booking.payment_state))
 

@@ -99,6 +99,7 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
     empty_icon = "check"
     empty_title = "Nothing here yet"
     empty_text = ""
+    heading = ""  # what people call the list, where the model's own name is the program's
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         here = {name: value for name, value in request.GET.items() if name not in BESIDE}
@@ -110,8 +111,13 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
             ],
             "empty": {"icon": self.empty_icon, "title": self.empty_title, "text": self.empty_text},
             "narrowed": bool(here),
+            "heading": self.heading,
         }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        context["heading"] = self.heading
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def opening_query(self, at: datetime) -> str:
         """The address of the first quick view, as a query string; empty where there is none."""

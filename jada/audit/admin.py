@@ -26,6 +26,7 @@ class EventAdmin(ReadOnlyAdmin):
         ("By people", "actor_kind__in=user,crew"),
         ("By channels and systems", "actor_kind__in=channel,service,system"),
     )
+    heading = "History"
     empty_icon = "history"
     empty_title = "Nothing has happened yet"
     empty_text = "Every act on a booking, a crew or a page leaves one line here."

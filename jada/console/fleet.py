@@ -131,12 +131,11 @@ def _touches(entry: CalendarEntry, day: date) -> bool:
 def _block(entry: CalendarEntry, day: date, missing: int) -> Block:
     start, end = entry.starts_at.astimezone(entry.vessel.zone), entry.ends_at.astimezone(entry.vessel.zone)
     continued = start.date() < day
-    hours = "all day" if entry.needs_times else "until " + _hour(end) if continued else _hour(start)
     look, word = _look(entry)
     return Block(
         url=_url(entry),
         vessel=entry.vessel.name,
-        hours=hours,
+        hours=_hours(start, end, day),
         title=str(entry),
         look=look,
         word=word,
@@ -156,6 +155,14 @@ def _look(entry: CalendarEntry) -> tuple[str, str]:
     if entry.kind == EntryKind.CHARTER:
         return "trip", ""
     return ("hold" if entry.status == EntryStatus.TENTATIVE else "grey"), entry.get_kind_display()
+
+
+def _hours(start: datetime, end: datetime, day: date) -> str:
+    """What the day shows of an entry that may have begun before it or end after it."""
+    whole_from_here = start.date() < day or start.time() == time.min
+    if whole_from_here and end.date() > day:
+        return "all day"
+    return f"until {_hour(end)}" if start.date() < day else _hour(start)
 
 
 def _hour(at: datetime) -> str:

@@ -73,6 +73,7 @@ SETUP = (
     Place("Pay rates", "money", model="finance.payrate"),
     Place("Listings", "inbox", model="intake.listing"),
     Place("Staff users", "crew", model="auth.user"),
+    Place("Roles", "set", model="auth.group"),
     Place("Second factors", "set", model="otp_totp.totpdevice"),
 )
 

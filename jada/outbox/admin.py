@@ -61,7 +61,6 @@ class EffectAdmin(ReadOnlyAdmin):
     list_display = ("what", "about", "state_pill", "age", "attempts", "trouble")
     list_filter = ("state", "topic", "cause")
     search_fields = ("key", "subject", "last_error")
-    search_help_text = ""
     actions = ("retry_now",)
     inlines = (AttemptInline,)
     quick_views = (
@@ -70,6 +69,7 @@ class EffectAdmin(ReadOnlyAdmin):
         ("Delivered", "state__exact=done"),
         ("All", ""),
     )
+    heading = "Deliveries"
     empty_icon = "send"
     empty_title = "Nothing is owed to anybody"
     empty_text = (
