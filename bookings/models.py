@@ -176,7 +176,9 @@ class Booking(models.Model):
 
     @property
     def first_name(self) -> str:
-        return self.guest_name.split()[0] if self.guest_name.strip() else ""
+        """Boatsetter writes its renters in lower case; they are called by a proper name."""
+        first = self.guest_name.split()[0] if self.guest_name.strip() else ""
+        return first.capitalize() if self.guest_name.islower() else first
 
     @property
     def is_standing(self) -> bool:

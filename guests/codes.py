@@ -64,10 +64,14 @@ def public_paths(code: str) -> tuple[str, ...]:
 
 
 def first_name(guest_name: str) -> str:
-    """The first name in a full one: `Dr. Ana Ruiz` and `Ruiz, Ana` are both Ana. Empty when there is none."""
+    """The first name in a full one: `Dr. Ana Ruiz` and `Ruiz, Ana` are both Ana. Empty when there is none.
+
+    Boatsetter writes its renters in lower case: `dana` is greeted as Dana, anybody else as they wrote themselves.
+    """
     _, comma, given = guest_name.partition(",")
     words = (given if comma else guest_name).split()
-    return next((word for word in words if word.rstrip(".").lower() not in _TITLES), "")
+    name = next((word for word in words if word.rstrip(".").lower() not in _TITLES), "")
+    return name.capitalize() if guest_name.islower() else name
 
 
 def slug_for(first_name: str, local_start: datetime) -> str:

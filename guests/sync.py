@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 HTML = "text/html; charset=utf-8"
 LOOK_AGAIN = timedelta(seconds=5)  # an invalidation takes about that long to reach the edges
-MATERIAL = ("vessel", "zone", "starts_at", "ends_at", "arrive_at", "dock", "gate_code")  # what a guest acts on
+# What a guest acts on, and their own name: a wrong one is noticed at once.
+MATERIAL = ("vessel", "zone", "starts_at", "ends_at", "arrive_at", "dock", "gate_code", "first_name", "party_size")
 
 
 @projection(PAGE, lane="page:{key}", then=(EDGE, SEEN))
