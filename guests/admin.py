@@ -37,6 +37,20 @@ tones(
 )
 
 
+class CopyFilter(admin.SimpleListFilter):
+    title = "public copy"
+    parameter_name = "copy"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(str(value), str(label)) for value, label in PageState.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[GuestPage]) -> QuerySet[GuestPage]:
+        wanted = self.value()
+        if wanted is None or wanted not in PageState.values:
+            return queryset
+        return queryset.in_state(PageState(wanted))  # type: ignore[attr-defined, no-any-return]  # our queryset
+
+
 class SlugInline(ConsoleInline):
     """The page's friendly names; retired ones send the reader on for ever, so none is ever edited or removed."""
 
@@ -55,7 +69,7 @@ class SlugInline(ConsoleInline):
 @admin.register(GuestPage)
 class GuestPageAdmin(ReadOnlyAdmin):
     list_display = ("code", "guest", "vessel", "departs", "face", "state", "public_link")
-    list_filter = ("phase", "booking__vessel")
+    list_filter = ("phase", CopyFilter, "booking__vessel")
     list_select_related = ("booking__vessel",)
     search_fields = ("code", "slugs__slug", "booking__guest_name", "booking__ref")
     search_help_text = "Code, friendly name, guest or booking reference"
@@ -66,8 +80,12 @@ class GuestPageAdmin(ReadOnlyAdmin):
     quick_views = (
         ("Upcoming", "starts_at__gte={today}"),
         ("Today", "starts_at__gte={today}&starts_at__lt={tomorrow}"),
+        ("Failed", "copy=failed"),
         ("All", ""),
     )
+    empty_icon = "check"
+    empty_title = "No guest pages here"
+    empty_text = "A page is made with every booking that is confirmed."
     fields = (
         "code", "public_link", "preview_links", "booking", "face", "state", "next_turn_at",
         "moved_from", "moved_at", "revision", "revised_at", "opened_at",

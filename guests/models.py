@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from bookings.models import Booking
 from guests.enums import PageState
@@ -24,14 +24,28 @@ class GuestPageQuerySet(models.QuerySet["GuestPage"]):
 
     def with_delivery(self) -> GuestPageQuerySet:
         """Each page with what the outbox knows of it, so that `delivery` costs a list no query a row."""
-        effects = Effect.objects.filter(key=OuterRef("code"))
-        mirror = Mirror.objects.filter(topic=PAGE, key=OuterRef("code"))
-        return self.annotate(
-            is_stuck=Exists(effects.filter(topic__in=(PAGE, EDGE, SEEN), state=EffectState.DEAD)),
-            is_unwritten=Exists(effects.filter(topic=PAGE, state__in=UNFINISHED)),
-            is_unseen=Exists(effects.filter(topic__in=(EDGE, SEEN), state__in=UNFINISHED)),
-            seen_version=Subquery(mirror.values("seen_version")[:1]),
-        )
+        return self.annotate(delivery_state=_delivery())
+
+    def in_state(self, state: PageState) -> GuestPageQuerySet:
+        """Pages whose `delivery` is this."""
+        return self.annotate(delivery_state=_delivery()).filter(delivery_state=state)
+
+
+def _delivery() -> Case:
+    """The state of a page's newest version: what is stuck or still owed comes before what was seen."""
+    effects = Effect.objects.filter(key=OuterRef("code"))
+    mirror = Mirror.objects.filter(topic=PAGE, key=OuterRef("code"))
+    steps = effects.filter(topic__in=(EDGE, SEEN))
+    return Case(
+        When(
+            Exists(effects.filter(topic__in=(PAGE, EDGE, SEEN), state=EffectState.DEAD)), then=Value(PageState.FAILED)
+        ),
+        When(Exists(effects.filter(topic=PAGE, state__in=UNFINISHED)), then=Value(PageState.WAITING)),
+        When(Exists(steps.filter(state__in=UNFINISHED)), then=Value(PageState.ON_ITS_WAY)),
+        When(Exists(mirror.filter(seen_version__gt=0)), then=Value(PageState.LIVE)),
+        default=Value(PageState.WAITING),
+        output_field=models.CharField(),
+    )
 
 
 class GuestPage(models.Model):
@@ -86,13 +100,7 @@ class GuestPage(models.Model):
     @property
     def delivery(self) -> PageState:
         """Where its newest version is. Of a page read `with_delivery`."""
-        if self.is_stuck:  # type: ignore[attr-defined]  # annotated
-            return PageState.FAILED
-        if self.is_unwritten or self.seen_version is None:  # type: ignore[attr-defined]  # annotated
-            return PageState.WAITING
-        if self.is_unseen or not self.seen_version:  # type: ignore[attr-defined]  # annotated
-            return PageState.ON_ITS_WAY
-        return PageState.LIVE
+        return PageState(self.delivery_state)  # type: ignore[attr-defined]  # annotated
 
 
 class PageSlug(models.Model):

@@ -297,7 +297,7 @@ def _owe(page: GuestPage, kind: str, *, at: datetime) -> None:
         fact=f"{kind}:{booking.public_id}:{booking.revision}:{to}",
         recipient=_recipient(booking),
         about=booking.subject,
-        values=_told(page),
+        values=_told(page, at=at),
         lane=_lane(booking),
         at=at,
         revision=booking.revision,
@@ -305,11 +305,12 @@ def _owe(page: GuestPage, kind: str, *, at: datetime) -> None:
     )
 
 
-def _told(page: GuestPage) -> dict[str, str]:
+def _told(page: GuestPage, *, at: datetime) -> dict[str, str]:
     """The facts of a guest's mail, as they read at the dock. No amount, no contact, no gate code."""
     booking = page.booking
     start, arrive = booking.local_start, booking.starts_at - timedelta(minutes=booking.vessel.arrive_minutes)
-    before = page.moved_from.astimezone(booking.vessel.zone) if page.moved_from else None
+    moved_now = page.moved_from if page.moved_at == at else None
+    before = moved_now.astimezone(booking.vessel.zone) if moved_now else None
     return {
         "first_name": codes.first_name(booking.guest_name),
         "vessel": booking.vessel.name,

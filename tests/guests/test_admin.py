@@ -62,6 +62,13 @@ def test_the_list_costs_no_query_a_row(console: Client, django_assert_max_num_qu
         console.get(LIST)
 
 
+@pytest.mark.parametrize(("copy", "found"), [("failed", False), ("waiting", True), ("live", False), ("nonsense", True)])
+def test_the_list_is_narrowed_by_where_the_copy_stands(
+    console: Client, page: GuestPage, copy: str, found: bool
+) -> None:
+    assert ("Dana Whit" in console.get(LIST, {"copy": copy}).content.decode()) is found
+
+
 def test_the_page_of_one_lists_its_names_and_its_faces(console: Client, page: GuestPage) -> None:
     html = console.get(f"{LIST}{page.pk}/change/").content.decode()
 

@@ -476,6 +476,17 @@ class TestMails:
         assert mails() == ["guest.changed"]
         assert Message.objects.get(kind="guest.changed").values["before"] == "Sunday, May 30, 1:00 PM"
 
+    def test_another_boat_is_a_change_that_tells_no_old_time(self) -> None:
+        booking = a_booking(guest_email=EMAIL)
+        amended(booking, starts_at=START + timedelta(hours=1), ends_at=START + timedelta(hours=4))
+        Effect.objects.filter(topic="mail.message").update(state=State.DONE)
+
+        booking.refresh_from_db()
+        amended(booking, at=NOW + DAY, vessel=VesselFactory(name="Halcyon"))
+
+        values = Message.objects.get(kind="guest.changed").values
+        assert (values["vessel"], values["before"]) == ("Halcyon", "")
+
     def test_one_more_guest_is_no_news(self) -> None:
         booking = a_booking(guest_email=EMAIL)
         Effect.objects.filter(topic="mail.message").update(state=State.DONE)
