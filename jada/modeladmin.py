@@ -116,8 +116,13 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
         return super().changelist_view(request, context | (extra_context or {}))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        context["heading"] = self.heading
+        obj = kwargs.get("obj") or next((arg for arg in args if isinstance(arg, models.Model)), None)
+        context |= {"heading": self.heading, "headline": self.headline_of(obj) if obj else ""}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def headline_of(self, obj: Any) -> str:
+        """What the page of one row is called; its own text, unless a page knows better."""
+        return str(obj)
 
     def opening_query(self, at: datetime) -> str:
         """The address of the first quick view, as a query string; empty where there is none."""

@@ -33,6 +33,9 @@ class EventAdmin(ReadOnlyAdmin):
     fields = ("when", "deed", "actor", "about", "changes")
     readonly_fields = fields
 
+    def headline_of(self, obj: Event) -> str:
+        return self.deed(obj)
+
     @admin.display(description="When", ordering="at")
     def when(self, event: Event) -> SafeString:
         local = timezone.localtime(event.at)

@@ -57,7 +57,7 @@ class Block:
     look: str
     word: str
     missing: int
-    continued: bool
+    starts_at: datetime
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,12 @@ def fleet(asked: Asked) -> Fleet:
     entries = list(_entries(vessels, asked))
     missing = _missing([e.booking_id for e in entries if e.booking_id])
     rows = [Row(v, [_cell(v, day, entries, missing) for day in asked.days]) for v in vessels]
-    agenda = [AgendaDay(day, [b for row in rows for b in row.cells[n].blocks]) for n, day in enumerate(asked.days)]
+    agenda = [AgendaDay(day, _in_order(row.cells[n] for row in rows)) for n, day in enumerate(asked.days)]
     return Fleet(asked, rows, agenda)
+
+
+def _in_order(cells: Iterable[Cell]) -> list[Block]:
+    return sorted((block for cell in cells for block in cell.blocks), key=lambda block: block.starts_at)
 
 
 def _entries(vessels: list[Vessel], asked: Asked) -> Iterable[CalendarEntry]:
@@ -130,7 +134,6 @@ def _touches(entry: CalendarEntry, day: date) -> bool:
 
 def _block(entry: CalendarEntry, day: date, missing: int) -> Block:
     start, end = entry.starts_at.astimezone(entry.vessel.zone), entry.ends_at.astimezone(entry.vessel.zone)
-    continued = start.date() < day
     look, word = _look(entry)
     return Block(
         url=_url(entry),
@@ -140,7 +143,7 @@ def _block(entry: CalendarEntry, day: date, missing: int) -> Block:
         look=look,
         word=word,
         missing=missing if look == "trip" else 0,
-        continued=continued,
+        starts_at=entry.starts_at,
     )
 
 

@@ -51,6 +51,9 @@ class MessageAdmin(ReadOnlyAdmin):
         messages: QuerySet[Message] = super().get_queryset(request)
         return messages if request.user.has_perm(SEES_MONEY) else messages.filter(has_money=False)
 
+    def headline_of(self, obj: Message) -> str:
+        return self.headline(obj)
+
     @admin.display(description="Message", ordering="subject")
     def headline(self, message: Message) -> str:
         return message.subject or f"{self.kind_words(message)}, not sent yet"

@@ -97,6 +97,9 @@ class EffectAdmin(ReadOnlyAdmin):
             words = f"Not stuck any more, so left as they are: {len(effects) - again}."
             self.message_user(request, words, messages.WARNING)
 
+    def headline_of(self, obj: Effect) -> str:
+        return self.what(obj)
+
     @admin.display(description="What", ordering="topic")
     def what(self, effect: Effect) -> str:
         return name_of(effect.topic)
