@@ -6,333 +6,664 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('bookings', '0001_initial'),
+        ("bookings", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CrewMember',
+            name="CrewMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=bookings.codes.new_public_id, editable=False, max_length=16, unique=True)),
-                ('key', models.SlugField(help_text='short name in lists and imports', unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('role', models.CharField(choices=[('captain', 'Captain'), ('first_mate', 'First mate'), ('second_mate', 'Second mate'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=12, verbose_name='rank')),
-                ('roles', models.JSONField(blank=True, default=list, help_text='further roles, best first', verbose_name='also sails as')),
-                ('call_order', models.PositiveSmallIntegerField(default=1, help_text='1 is called first')),
-                ('email', models.EmailField(max_length=254)),
-                ('phone', models.CharField(blank=True, max_length=30)),
-                ('languages', models.JSONField(blank=True, default=list)),
-                ('contact_by', models.JSONField(blank=True, default=list, help_text='email, sms')),
-                ('active', models.BooleanField(default=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.CharField(default=bookings.codes.new_public_id, editable=False, max_length=16, unique=True),
+                ),
+                ("key", models.SlugField(help_text="short name in lists and imports", unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("captain", "Captain"),
+                            ("first_mate", "First mate"),
+                            ("second_mate", "Second mate"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=12,
+                        verbose_name="rank",
+                    ),
+                ),
+                (
+                    "roles",
+                    models.JSONField(
+                        blank=True, default=list, help_text="further roles, best first", verbose_name="also sails as"
+                    ),
+                ),
+                ("call_order", models.PositiveSmallIntegerField(default=1, help_text="1 is called first")),
+                ("email", models.EmailField(max_length=254)),
+                ("phone", models.CharField(blank=True, max_length=30)),
+                ("languages", models.JSONField(blank=True, default=list)),
+                ("contact_by", models.JSONField(blank=True, default=list, help_text="email, sms")),
+                ("active", models.BooleanField(default=True)),
             ],
             options={
-                'ordering': ['call_order', 'name'],
+                "ordering": ["call_order", "name"],
             },
         ),
         migrations.CreateModel(
-            name='ChecklistTemplate',
+            name="ChecklistTemplate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('is_default', models.BooleanField(default=False, verbose_name='for every other trip')),
-                ('products', models.ManyToManyField(blank=True, related_name='+', to='bookings.product')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=80)),
+                ("is_default", models.BooleanField(default=False, verbose_name="for every other trip")),
+                ("products", models.ManyToManyField(blank=True, related_name="+", to="bookings.product")),
             ],
             options={
-                'ordering': ['key'],
+                "ordering": ["key"],
             },
         ),
         migrations.CreateModel(
-            name='CrewEvent',
+            name="CrewEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('open', 'Open'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
-                ('call_at', models.DateTimeField(verbose_name='call time')),
-                ('ready', models.BooleanField(default=False, help_text='every place confirmed, every required task before departure done, clear to depart')),
-                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
-                ('cancelled_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('booking', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='bookings.booking')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("cancelled", "Cancelled")], default="open", max_length=10
+                    ),
+                ),
+                ("call_at", models.DateTimeField(verbose_name="call time")),
+                (
+                    "ready",
+                    models.BooleanField(
+                        default=False,
+                        help_text="every place confirmed, every required task before departure done, clear to depart",
+                    ),
+                ),
+                ("cancelled_at", models.DateTimeField(blank=True, null=True)),
+                ("cancelled_by", models.CharField(blank=True, max_length=150, null=True)),
+                (
+                    "booking",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="bookings.booking"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['booking__starts_at'],
+                "ordering": ["booking__starts_at"],
             },
         ),
         migrations.CreateModel(
-            name='ChecklistItem',
+            name="ChecklistItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField()),
-                ('text', models.CharField(max_length=160)),
-                ('anchor', models.CharField(choices=[('S', 'Departure'), ('E', 'Return')], default='S', max_length=1)),
-                ('minutes', models.IntegerField(default=0, help_text='after the anchor; negative is before')),
-                ('role', models.CharField(blank=True, choices=[('captain', 'Captain'), ('first_mate', 'First mate'), ('second_mate', 'Second mate'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=12)),
-                ('required', models.BooleanField(default=True)),
-                ('order', models.PositiveSmallIntegerField(default=0)),
-                ('due_at', models.DateTimeField()),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
-                ('done_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='crew.crewevent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField()),
+                ("text", models.CharField(max_length=160)),
+                ("anchor", models.CharField(choices=[("S", "Departure"), ("E", "Return")], default="S", max_length=1)),
+                ("minutes", models.IntegerField(default=0, help_text="after the anchor; negative is before")),
+                (
+                    "role",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("captain", "Captain"),
+                            ("first_mate", "First mate"),
+                            ("second_mate", "Second mate"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("required", models.BooleanField(default=True)),
+                ("order", models.PositiveSmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
+                ("done_by", models.CharField(blank=True, max_length=150, null=True)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="crew.crewevent"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['event', 'due_at', 'order', 'pk'],
+                "ordering": ["event", "due_at", "order", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('captain', 'Captain'), ('first_mate', 'First mate'), ('second_mate', 'Second mate'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=12)),
-                ('status', models.CharField(choices=[('proposed', 'Pencilled in'), ('invited', 'Invited'), ('accepted', 'Confirmed'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn'), ('expired', 'No answer')], default='proposed', max_length=10)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('by_hand', models.BooleanField(default=False, help_text='chosen by the office, whatever the rules of the call say')),
-                ('invited_at', models.DateTimeField(blank=True, null=True)),
-                ('invited_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('answer_by', models.DateTimeField(blank=True, help_text='then somebody else is asked, if there is one', null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('answered_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('ended_because', models.CharField(blank=True, choices=[('trip_cancelled', 'the trip was cancelled'), ('place_gone', 'the place is no longer needed'), ('unfit', 'the changed trip does not fit'), ('by_office', 'taken off by the office'), ('replaced', 'replaced by someone else')], max_length=16)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='crew.crewevent')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("captain", "Captain"),
+                            ("first_mate", "First mate"),
+                            ("second_mate", "Second mate"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("proposed", "Pencilled in"),
+                            ("invited", "Invited"),
+                            ("accepted", "Confirmed"),
+                            ("declined", "Declined"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "No answer"),
+                        ],
+                        default="proposed",
+                        max_length=10,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "by_hand",
+                    models.BooleanField(
+                        default=False, help_text="chosen by the office, whatever the rules of the call say"
+                    ),
+                ),
+                ("invited_at", models.DateTimeField(blank=True, null=True)),
+                ("invited_by", models.CharField(blank=True, max_length=150, null=True)),
+                (
+                    "answer_by",
+                    models.DateTimeField(
+                        blank=True, help_text="then somebody else is asked, if there is one", null=True
+                    ),
+                ),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                ("answered_by", models.CharField(blank=True, max_length=150, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_by", models.CharField(blank=True, max_length=150, null=True)),
+                (
+                    "ended_because",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("trip_cancelled", "the trip was cancelled"),
+                            ("place_gone", "the place is no longer needed"),
+                            ("unfit", "the changed trip does not fit"),
+                            ("by_office", "taken off by the office"),
+                            ("replaced", "replaced by someone else"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="assignments", to="crew.crewevent"
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="assignments", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['event', 'pk'],
+                "ordering": ["event", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='CrewLinkGrant',
+            name="CrewLinkGrant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('jti', models.CharField(editable=False, max_length=43, unique=True, verbose_name='grant id')),
-                ('kid', models.CharField(max_length=40, verbose_name='key id')),
-                ('av', models.PositiveIntegerField(verbose_name='assignment version')),
-                ('issued_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('sent_to', models.CharField(blank=True, help_text='fingerprint of the address it was made for', max_length=64)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_by', models.CharField(blank=True, max_length=150, null=True)),
-                ('revoke_reason', models.CharField(blank=True, max_length=120)),
-                ('opens', models.PositiveIntegerField(default=0, help_text="times the link's page was shown, mail scanners included")),
-                ('first_opened_at', models.DateTimeField(blank=True, null=True)),
-                ('exchanges', models.PositiveIntegerField(default=0)),
-                ('last_exchange_at', models.DateTimeField(blank=True, null=True)),
-                ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='crew.assignment')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crew.crewevent')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("jti", models.CharField(editable=False, max_length=43, unique=True, verbose_name="grant id")),
+                ("kid", models.CharField(max_length=40, verbose_name="key id")),
+                ("av", models.PositiveIntegerField(verbose_name="assignment version")),
+                ("issued_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "sent_to",
+                    models.CharField(blank=True, help_text="fingerprint of the address it was made for", max_length=64),
+                ),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_by", models.CharField(blank=True, max_length=150, null=True)),
+                ("revoke_reason", models.CharField(blank=True, max_length=120)),
+                (
+                    "opens",
+                    models.PositiveIntegerField(
+                        default=0, help_text="times the link's page was shown, mail scanners included"
+                    ),
+                ),
+                ("first_opened_at", models.DateTimeField(blank=True, null=True)),
+                ("exchanges", models.PositiveIntegerField(default=0)),
+                ("last_exchange_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="grants", to="crew.assignment"
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="crew.crewevent"
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'link',
-                'ordering': ['-issued_at', '-pk'],
+                "verbose_name": "link",
+                "ordering": ["-issued_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Credential',
+            name="Credential",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.SlugField(max_length=40)),
-                ('expires_on', models.DateField(blank=True, help_text='its last valid day; empty if it never ends', null=True)),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='credentials', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.SlugField(max_length=40)),
+                (
+                    "expires_on",
+                    models.DateField(blank=True, help_text="its last valid day; empty if it never ends", null=True),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="credentials", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['kind'],
+                "ordering": ["kind"],
             },
         ),
         migrations.CreateModel(
-            name='CheckOp',
+            name="CheckOp",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('op', models.CharField(max_length=64)),
-                ('done', models.BooleanField()),
-                ('at', models.DateTimeField()),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ops', to='crew.checklistitem')),
-                ('member', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("op", models.CharField(max_length=64)),
+                ("done", models.BooleanField()),
+                ("at", models.DateTimeField()),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="ops", to="crew.checklistitem"
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='CrewRequirement',
+            name="CrewRequirement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('party_over', models.PositiveSmallIntegerField(default=0, help_text='adds these places to parties larger than this')),
-                ('needs', models.CharField(choices=[('captain', 'Captain'), ('mate_or_deckhand', 'Mate or deckhand'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=18)),
-                ('count', models.PositiveSmallIntegerField(default=1)),
-                ('product', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='bookings.product')),
-                ('vessel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='bookings.vessel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "party_over",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="adds these places to parties larger than this"
+                    ),
+                ),
+                (
+                    "needs",
+                    models.CharField(
+                        choices=[
+                            ("captain", "Captain"),
+                            ("mate_or_deckhand", "Mate or deckhand"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=18,
+                    ),
+                ),
+                ("count", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "product",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="bookings.product",
+                    ),
+                ),
+                (
+                    "vessel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="bookings.vessel"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['vessel', 'product', 'party_over', 'pk'],
+                "ordering": ["vessel", "product", "party_over", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='CrewSession',
+            name="CrewSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key_hash', models.CharField(editable=False, max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('browser', models.CharField(blank=True, max_length=40)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crew.crewevent')),
-                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='crew.crewlinkgrant')),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key_hash", models.CharField(editable=False, max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("browser", models.CharField(blank=True, max_length=40)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="crew.crewevent"
+                    ),
+                ),
+                (
+                    "grant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sessions", to="crew.crewlinkgrant"
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
-                'ordering': ['-last_seen_at'],
+                "verbose_name": "session",
+                "ordering": ["-last_seen_at"],
             },
         ),
         migrations.CreateModel(
-            name='LinkUse',
+            name="LinkUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('exchanged', 'Opened'), ('requested', 'New link asked for')], max_length=10)),
-                ('client', models.CharField(max_length=64)),
-                ('network', models.CharField(blank=True, max_length=64)),
-                ('at', models.DateTimeField()),
-                ('grant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='uses', to='crew.crewlinkgrant')),
-                ('member', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("exchanged", "Opened"), ("requested", "New link asked for")], max_length=10
+                    ),
+                ),
+                ("client", models.CharField(max_length=64)),
+                ("network", models.CharField(blank=True, max_length=64)),
+                ("at", models.DateTimeField()),
+                (
+                    "grant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="uses",
+                        to="crew.crewlinkgrant",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
+                "ordering": ["-at"],
             },
         ),
         migrations.CreateModel(
-            name='Place',
+            name="Place",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('needs', models.CharField(choices=[('captain', 'Captain'), ('mate_or_deckhand', 'Mate or deckhand'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=18)),
-                ('number', models.PositiveSmallIntegerField(default=1, help_text='second mate or deckhand, say, is number 2')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='places', to='crew.crewevent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "needs",
+                    models.CharField(
+                        choices=[
+                            ("captain", "Captain"),
+                            ("mate_or_deckhand", "Mate or deckhand"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=18,
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveSmallIntegerField(default=1, help_text="second mate or deckhand, say, is number 2"),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="places", to="crew.crewevent"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['event', 'pk'],
+                "ordering": ["event", "pk"],
             },
         ),
         migrations.AddField(
-            model_name='assignment',
-            name='place',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='assignments', to='crew.place'),
+            model_name="assignment",
+            name="place",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="assignments",
+                to="crew.place",
+            ),
         ),
         migrations.CreateModel(
-            name='TemplateItem',
+            name="TemplateItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField()),
-                ('text', models.CharField(max_length=160)),
-                ('anchor', models.CharField(choices=[('S', 'Departure'), ('E', 'Return')], default='S', max_length=1)),
-                ('minutes', models.IntegerField(default=0, help_text='after the anchor; negative is before')),
-                ('role', models.CharField(blank=True, choices=[('captain', 'Captain'), ('first_mate', 'First mate'), ('second_mate', 'Second mate'), ('deckhand', 'Deckhand'), ('host', 'Host')], max_length=12)),
-                ('required', models.BooleanField(default=True)),
-                ('order', models.PositiveSmallIntegerField(default=0)),
-                ('template', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='crew.checklisttemplate')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField()),
+                ("text", models.CharField(max_length=160)),
+                ("anchor", models.CharField(choices=[("S", "Departure"), ("E", "Return")], default="S", max_length=1)),
+                ("minutes", models.IntegerField(default=0, help_text="after the anchor; negative is before")),
+                (
+                    "role",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("captain", "Captain"),
+                            ("first_mate", "First mate"),
+                            ("second_mate", "Second mate"),
+                            ("deckhand", "Deckhand"),
+                            ("host", "Host"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("required", models.BooleanField(default=True)),
+                ("order", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="crew.checklisttemplate"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['template', 'order', 'pk'],
+                "ordering": ["template", "order", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Unavailability',
+            name="Unavailability",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_date', models.DateField()),
-                ('to_date', models.DateField()),
-                ('note', models.CharField(blank=True, max_length=80)),
-                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='days_off', to='crew.crewmember')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("from_date", models.DateField()),
+                ("to_date", models.DateField()),
+                ("note", models.CharField(blank=True, max_length=80)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="days_off", to="crew.crewmember"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'days off',
-                'ordering': ['from_date'],
+                "verbose_name_plural": "days off",
+                "ordering": ["from_date"],
             },
         ),
         migrations.AddConstraint(
-            model_name='checklisttemplate',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='crew_one_default_list'),
+            model_name="checklisttemplate",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("is_default",), name="crew_one_default_list"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='crewevent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at__isnull', True), ('cancelled_by__isnull', True)), models.Q(('cancelled_at__isnull', False), ('cancelled_by__isnull', False)), _connector='OR'), name='crew_event_cancelled_pair'),
+            model_name="crewevent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cancelled_at__isnull", True), ("cancelled_by__isnull", True)),
+                    models.Q(("cancelled_at__isnull", False), ("cancelled_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_event_cancelled_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checklistitem',
-            constraint=models.UniqueConstraint(fields=('event', 'key'), name='crew_item_once'),
+            model_name="checklistitem",
+            constraint=models.UniqueConstraint(fields=("event", "key"), name="crew_item_once"),
         ),
         migrations.AddConstraint(
-            model_name='checklistitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('done_at__isnull', True), ('done_by__isnull', True)), models.Q(('done_at__isnull', False), ('done_by__isnull', False)), _connector='OR'), name='crew_item_done_pair'),
+            model_name="checklistitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("done_at__isnull", True), ("done_by__isnull", True)),
+                    models.Q(("done_at__isnull", False), ("done_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_item_done_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='crewlinkgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revoked_at__isnull', True), ('revoked_by__isnull', True)), models.Q(('revoked_at__isnull', False), ('revoked_by__isnull', False)), _connector='OR'), name='crew_grant_revoked_pair'),
+            model_name="crewlinkgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("revoked_at__isnull", True), ("revoked_by__isnull", True)),
+                    models.Q(("revoked_at__isnull", False), ("revoked_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_grant_revoked_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.UniqueConstraint(fields=('member', 'kind'), name='crew_one_paper_of_a_kind'),
+            model_name="credential",
+            constraint=models.UniqueConstraint(fields=("member", "kind"), name="crew_one_paper_of_a_kind"),
         ),
         migrations.AddConstraint(
-            model_name='checkop',
-            constraint=models.UniqueConstraint(fields=('item', 'op'), name='crew_tap_once'),
+            model_name="checkop",
+            constraint=models.UniqueConstraint(fields=("item", "op"), name="crew_tap_once"),
         ),
         migrations.AddConstraint(
-            model_name='crewrequirement',
-            constraint=models.UniqueConstraint(condition=models.Q(('product', None)), fields=('vessel', 'party_over', 'needs'), name='crew_requirement_of_vessel_once'),
+            model_name="crewrequirement",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("product", None)),
+                fields=("vessel", "party_over", "needs"),
+                name="crew_requirement_of_vessel_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='crewrequirement',
-            constraint=models.UniqueConstraint(condition=models.Q(('product__isnull', False)), fields=('vessel', 'product', 'party_over', 'needs'), name='crew_requirement_of_product_once'),
+            model_name="crewrequirement",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("product__isnull", False)),
+                fields=("vessel", "product", "party_over", "needs"),
+                name="crew_requirement_of_product_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='crewsession',
-            constraint=models.UniqueConstraint(fields=('key_hash', 'event'), name='crew_session_once_a_trip'),
+            model_name="crewsession",
+            constraint=models.UniqueConstraint(fields=("key_hash", "event"), name="crew_session_once_a_trip"),
         ),
         migrations.AddIndex(
-            model_name='linkuse',
-            index=models.Index(fields=['kind', 'client', 'at'], name='crew_use_by_client'),
+            model_name="linkuse",
+            index=models.Index(fields=["kind", "client", "at"], name="crew_use_by_client"),
         ),
         migrations.AddConstraint(
-            model_name='place',
-            constraint=models.UniqueConstraint(fields=('event', 'needs', 'number'), name='crew_place_once'),
+            model_name="place",
+            constraint=models.UniqueConstraint(fields=("event", "needs", "number"), name="crew_place_once"),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(fields=['member', 'status'], name='crew_assignment_of_member'),
+            model_name="assignment",
+            index=models.Index(fields=["member", "status"], name="crew_assignment_of_member"),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('role', 'captain'), ('status__in', ('proposed', 'invited', 'accepted'))), fields=('event',), name='crew_one_captain_aboard'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("role", "captain"), ("status__in", ("proposed", "invited", "accepted"))),
+                fields=("event",),
+                name="crew_one_captain_aboard",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('proposed', 'invited', 'accepted'))), fields=('event', 'member'), name='crew_member_once_aboard'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ("proposed", "invited", "accepted"))),
+                fields=("event", "member"),
+                name="crew_member_once_aboard",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('proposed', 'invited', 'accepted'))), fields=('place',), name='crew_one_member_a_place'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ("proposed", "invited", "accepted"))),
+                fields=("place",),
+                name="crew_one_member_a_place",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('invited_at__isnull', True), ('invited_by__isnull', True)), models.Q(('invited_at__isnull', False), ('invited_by__isnull', False)), _connector='OR'), name='crew_invited_pair'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("invited_at__isnull", True), ("invited_by__isnull", True)),
+                    models.Q(("invited_at__isnull", False), ("invited_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_invited_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('answered_at__isnull', True), ('answered_by__isnull', True)), models.Q(('answered_at__isnull', False), ('answered_by__isnull', False)), _connector='OR'), name='crew_answered_pair'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("answered_at__isnull", True), ("answered_by__isnull", True)),
+                    models.Q(("answered_at__isnull", False), ("answered_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_answered_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('ended_by__isnull', True)), models.Q(('ended_at__isnull', False), ('ended_by__isnull', False)), _connector='OR'), name='crew_ended_pair'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at__isnull", True), ("ended_by__isnull", True)),
+                    models.Q(("ended_at__isnull", False), ("ended_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="crew_ended_pair",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='templateitem',
-            constraint=models.UniqueConstraint(fields=('template', 'key'), name='crew_template_item_once'),
+            model_name="templateitem",
+            constraint=models.UniqueConstraint(fields=("template", "key"), name="crew_template_item_once"),
         ),
         migrations.AddConstraint(
-            model_name='unavailability',
-            constraint=models.CheckConstraint(condition=models.Q(('to_date__gte', models.F('from_date'))), name='crew_days_off_in_order'),
+            model_name="unavailability",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("to_date__gte", models.F("from_date"))), name="crew_days_off_in_order"
+            ),
         ),
     ]

@@ -13,7 +13,7 @@ _NUMBER = r"\d[\d.,' ]{0,12}\d|\d"
 _AMOUNT = rf"(?:{_NUMBER})(?:\s?(?:k|grand)\b)?"
 _CURRENCY = r"[$€£¥₱₹]|\b(?:usd|eur|gbp|mxn|cad|dollars?|bucks|euros?|pounds sterling|pesos|dólares)\b"
 _WORD = (
-    r"\b(?:gross|payout|pay-out|fees?|paid|net|commission|deposit|balance due|balance|invoiced?|refund(?:ed)?|price[ds]?"
+    r"\b(?:gross(?! ton| weight)|payout|pay-out|fees?|paid|net|commission|deposit|balance due|balance|invoiced?|refund(?:ed)?|price[ds]?(?= ?(?:is|was|at|of|:|=|-)? ?\d)"
     r"|rate|cost|costs|total|tip|gratuity|owes?|cash|zelle|venmo|wage|salary|earns?"
     r"|bruto|neto|pago|precio|comisión|saldo|depósito)\b"
 )
@@ -34,7 +34,10 @@ _RULES = (
             rf"|(?<![\d:])(?:{_NUMBER})(?!{_HARMLESS})[^\d\n]{{1,12}}(?:{_WORD})"
         ),
     ),
-    ("a number with cents", re.compile(r"(?<![\d.:/])\d{2,6}[.,]\d{2}(?![\d.:/%])(?!\s?(?:nm|ft|m\b|gallons?|°))")),
+    (
+        "a number with cents",
+        re.compile(r"(?<![\d.:/])\d{2,6}[.,]\d{2}(?![\d.:/%])(?!\s?(?:nm|ft|gallons?|°|[mnsew]\b))"),
+    ),
     ("a rate", re.compile(rf"{_AMOUNT}\s?(?:/|per|an|a)\s?(?:hr|hour|day|head|person)\b")),
     ("a share", re.compile(r"\d{1,2}\s?%\s?(?:of|cut|fee|commission|share)")),
 )
