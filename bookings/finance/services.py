@@ -18,7 +18,7 @@ from bookings.enums import PaymentState
 from bookings.finance.enums import OUTGOING, PaymentKind, PaymentMethod, RoleGroup
 from bookings.finance.models import AMOUNTS, LIMIT, BookingFinance, Payment, PayPolicy, PayRate, PortFee
 from bookings.finance.pricing import ZERO, Margin, Shift, Statement, StatementLine, cents, margin, planned_hours
-from bookings.models import Booking
+from bookings.models import Booking, Vessel
 from bookings.services import set_payment_state
 from jada.audit.actors import Actor
 from jada.audit.services import record
@@ -107,6 +107,7 @@ def log_payment(
         recorded_at=at,
         note=note,
     )
+    _one_writer(booking)
     with _finance_write():
         payment.save()
     detail = {"kind": str(kind), "method": str(method)}
@@ -223,7 +224,8 @@ def _write(
     booking_id: int, amounts: dict[str, Decimal | None], currency: str | None, *, by: Actor, at: datetime
 ) -> None:
     booking = Booking.objects.select_related("vessel").get(pk=booking_id)
-    row = BookingFinance.objects.select_for_update().filter(booking_id=booking_id).first()
+    _one_writer(booking)
+    row = BookingFinance.objects.filter(booking_id=booking_id).first()
     row = row or BookingFinance(booking_id=booking_id)
     values = {name: None if amount is None else _exact(amount) for name, amount in amounts.items()}
     changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
@@ -241,6 +243,11 @@ def _write(
     record(act="finance.amounts.recorded", subject=booking.subject, by=by, at=at, detail={"fields": changed})
     if "gross" in changed:
         _follow_ledger(booking, by=by, at=at)
+
+
+def _one_writer(booking: Booking) -> None:
+    """The lock of every act on a trip, taken first here as well: a second payment waits, then counts the first one."""
+    Vessel.objects.select_for_update().get(pk=booking.vessel_id)
 
 
 def _follow_ledger(booking: Booking, *, by: Actor, at: datetime) -> None:

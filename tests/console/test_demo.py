@@ -173,7 +173,7 @@ class TestTheCommand:
         call_command("load_demo", stdout=out)
 
         made, there = out.getvalue().splitlines()
-        assert "3 vessels, 7 crew" in made
+        assert "vessels (3), crew (7)" in made
         assert there == "The demo company is there: nothing was changed."
 
     def test_does_not_mix_with_real_trips(self, settings: Any) -> None:

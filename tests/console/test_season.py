@@ -401,6 +401,16 @@ def test_the_command_says_what_it_did_and_what_it_left() -> None:
     assert "time entries" in left
 
 
+def test_the_command_does_not_speak_of_what_a_file_has_not(tmp_path: Path) -> None:
+    path, out = tmp_path / "small.yaml", StringIO()
+    small = {name: part for name, part in SEASON.items() if name not in season.LATER}
+    path.write_text(yaml.safe_dump(small), encoding="utf-8")
+
+    call_command("load_season", str(path), stdout=out)
+
+    assert "Not loaded" not in out.getvalue()
+
+
 def test_a_season_is_not_mixed_with_real_trips(settings: Any) -> None:
     settings.ENVIRONMENT = "production"
 

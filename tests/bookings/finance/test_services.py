@@ -1,9 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Barrier
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from bookings.enums import PaymentState
 from bookings.finance import services
@@ -229,6 +231,28 @@ class TestLogPayment:
             pay(booking, PaymentKind.REFUND, "500.00")
 
         assert not Payment.objects.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_two_payments_at_the_same_instant_are_both_counted() -> None:
+    booking = a_booking()
+    record(booking, gross=D("1575.00"))
+    together = Barrier(2)
+
+    def at_once(amount: str) -> None:
+        try:
+            together.wait()
+            pay(booking, PaymentKind.DEPOSIT, amount)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as people:
+        for paid in [people.submit(at_once, amount) for amount in ("500.00", "1075.00")]:
+            paid.result()
+
+    booking.refresh_from_db()
+    assert booking.payment_state == PaymentState.PAID_IN_FULL
 
 
 class TestPaymentState:

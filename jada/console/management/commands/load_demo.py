@@ -16,5 +16,5 @@ class Command(BaseCommand):
             added = demo.load(at=datetime.now(UTC))
         except (season.SeasonRefused, BookingRefused) as refusal:
             raise CommandError(f"Nothing was made. {refusal}") from None
-        words = ", ".join(f"{count} {kind}" for kind, count in added.items() if count)
+        words = ", ".join(f"{kind} ({count})" for kind, count in added.items() if count)
         self.stdout.write(f"Added {words}." if words else "The demo company is there: nothing was changed.")

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             loaded = season.load(document, at=datetime.now(UTC))
         except (season.SeasonRefused, BookingRefused) as refusal:
             raise CommandError(f"Nothing was loaded. {refusal}") from None
-        added = ", ".join(f"{count} {kind}" for kind, count in loaded.added.items() if count)
+        added = ", ".join(f"{kind} ({count})" for kind, count in loaded.added.items() if count)
         self.stdout.write(f"Added {added}." if added else "Everything is there already: nothing was changed.")
         for conflict in find_conflicts(*season.window(document)):
             self.stdout.write(f"To settle: {WORDS[conflict.kind].format(*conflict.names, conflict)}.")
