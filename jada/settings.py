@@ -194,18 +194,11 @@ STORAGES = {
 
 # --- mail ------------------------------------------------------------------------------------------------------
 
-EMAIL_BACKEND = "jada.mail.backends.SesBackend"
+EMAIL_BACKEND = "jada.aws.ses.SesBackend"
 MAIL_FROM = env.str("MAIL_FROM", "JADA crew office <crew-office@sailjada.com>")
 OPS_EMAIL = env.str("OPS_EMAIL", "ops@sailjada.com")
 MAILBOX_DIR = env.str("MAILBOX_DIR", "")
-ANYMAIL = {
-    # The SDK re-sends by itself: one call whose answer was late reached the server three times. Ours is sent once.
-    "AMAZON_SES_CLIENT_PARAMS": {
-        "region_name": AWS_REGION,
-        "config": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}},
-    },
-    "AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET", f"{AWS_STACK_NAME}-mail"),
-}
+ANYMAIL = {"AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET", f"{AWS_STACK_NAME}-mail")}
 
 # --- work ------------------------------------------------------------------------------------------------------
 

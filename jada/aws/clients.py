@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
 
 # Two attempts of 3 + 10 s stay under the 30 s a handler may take. Path style, because the wildcard certificate of S3
 # does not match bucket names with dots.
@@ -45,6 +46,9 @@ CONFIG: Final = Config(
     s3={"addressing_style": "path"},
     user_agent_extra="jada",
 )
+
+# SES has no token against a repeat, and the SDK repeats a call whose answer is late: a mail is asked for once.
+CONFIG_OF_MAIL: Final = CONFIG.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
 
 _MISCONFIGURED: Final = frozenset(
     {
@@ -142,6 +146,11 @@ def cloudfront() -> CloudFrontClient:
 @_made_once
 def cloudformation() -> CloudFormationClient:
     return _session().client("cloudformation", config=CONFIG)
+
+
+@_made_once
+def sesv2() -> SESV2Client:
+    return _session().client("sesv2", config=CONFIG_OF_MAIL)
 
 
 def reset() -> None:

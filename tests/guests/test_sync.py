@@ -45,7 +45,7 @@ def brand(stack: dict[str, str], settings: Any) -> Iterator[str]:
     thread = threading.Thread(target=bound.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     settings.GUEST_BASE_URL = f"http://127.0.0.1:{bound.server_port}"
-    settings.EMAIL_BACKEND = "jada.mail.backends.SesBackend"
+    settings.EMAIL_BACKEND = "jada.aws.ses.SesBackend"
     yield settings.GUEST_BASE_URL
     bound.shutdown()
     thread.join(5)

@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
+from jada.aws import clients
 from jada.mail import letters
 from jada.mail.letters import Address
 from jada.mail.models import Message
@@ -61,7 +62,7 @@ def letter(monkeypatch: pytest.MonkeyPatch) -> Letter:
 @pytest.fixture(autouse=True)
 def shipped_backend(settings: Settings) -> None:
     """The test runner would keep mail in memory; here it leaves as in production."""
-    settings.EMAIL_BACKEND = "jada.mail.backends.SesBackend"
+    settings.EMAIL_BACKEND = "jada.aws.ses.SesBackend"
 
 
 def owe(fact: str = "test:1", **values: object) -> Message:
@@ -149,6 +150,7 @@ def test_an_unknown_kind_waits_for_a_worker_that_knows_it(letter: Letter, monkey
 
 def test_with_aws_away_the_mail_waits(letter: Letter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    clients.reset()
     message = owe()
 
     host.drain()
@@ -156,6 +158,8 @@ def test_with_aws_away_the_mail_waits(letter: Letter, monkeypatch: pytest.Monkey
     message.refresh_from_db()
     assert message.state == State.PENDING
     assert "cannot be reached" in Effect.objects.get(fact=message.fact).last_error
+    monkeypatch.undo()
+    clients.reset()  # the next test reads the environment again
 
 
 def test_what_has_not_left_can_be_taken_back(letter: Letter) -> None:

@@ -1,4 +1,7 @@
-"""How mail leaves: SES through anymail. Where a mailbox folder is set (never in production), a copy is kept there."""
+"""How mail leaves: SES through anymail, by the one client of this process.
+
+Where a mailbox folder is set (never in production: jada.E008) a copy of each mail is kept there, links and all.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,19 @@ from anymail.backends.amazon_ses import EmailBackend as AnymailSes
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from jada.aws import clients
+
 
 class SesBackend(AnymailSes):  # type: ignore[misc]  # anymail is untyped
-    """One recipient a message; the demo's mailbox page reads the copies."""
+    """Making a client takes a tenth of a second and its connection is lost with it: one is kept, and never closed here."""
+
+    def open(self) -> bool:
+        clients.guard()
+        self.client = clients.sesv2()
+        return False
+
+    def close(self) -> None:
+        self.client = None
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         sent: int = super().send_messages(email_messages)
