@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,6 +21,7 @@ from crew.models import (
     ChecklistItem,
     CrewEvent,
     CrewLinkGrant,
+    CrewMember,
     Place,
 )
 from jada.audit.actors import Actor
@@ -188,6 +190,14 @@ class AssignmentAdmin(ConsoleAdmin):
         if db_field.name == "member":
             kwargs["queryset"] = CrewMember.objects.filter(active=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The form has asked already; somebody else may have been faster."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except services.AssignmentRefused as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return redirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Assignment, form: Any, change: bool) -> None:
         if change:  # everything is read-only: there is nothing to save
