@@ -160,6 +160,7 @@ class Company:
         """Serve, and deliver."""
         from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
+        from crew.tasks import expire_invitations
         from guests.tasks import turn_pages
         from jada.outbox import host
         from jada.wsgi import application
@@ -174,6 +175,7 @@ class Company:
         threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
         self.server = server
         host.every_minute(turn_pages)
+        host.every_minute(expire_invitations)
         self.threads = host.start_threads()
 
     def receive_sample(self) -> None:
@@ -195,13 +197,11 @@ class Company:
             sys.stdout.write(f"stuck: {effect}: {effect.last_error.splitlines()[0] if effect.last_error else ''}\n")
 
     def where_to_look(self) -> list[str]:
-        from bookings.services import find_booking
-        from jada.console.demo import SAMPLE_ID
         from jada.console.where import links
 
         name, password = self.login
         here = f"http://{HOST}:{self.port}"
-        found = links(find_booking(channel="boatsetter", external_id=SAMPLE_ID))
+        found = links(at=datetime.now(UTC))
         return [
             f"console: {here}/admin/ (login {name}, password {password})",
             f"guest page: {found.guest_page}",

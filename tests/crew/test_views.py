@@ -304,6 +304,8 @@ class TestTheList:
     def test_nonsense_is_refused(self, event: CrewEvent, browser: Client) -> None:
         assert browser.post(self.url(event), {"to": "2"}).status_code == 409
         assert browser.post(f"{page_of(event)}/task/999999", {"to": "1"}).status_code == 404
+        assert browser.post(f"{page_of(event)}/task/{10**30}", {"to": "1"}).status_code == 404
+        assert browser.post(self.url(event), {"to": "1", "op": "a\0b" * 99}).status_code == 303
 
     def test_a_day_after_the_trip_it_is_closed(
         self, event: CrewEvent, browser: Client, clock: time_machine.Traveller
@@ -331,7 +333,7 @@ class TestANewLink:
     @pytest.mark.usefixtures("event")
     def test_is_answered_alike_whoever_asks(self) -> None:
         known, unknown = self.ask(email="juno@crew.example"), self.ask(email="nobody@crew.example")
-        forged_one, empty = self.ask(token="x"), self.ask()
+        forged_one, empty = self.ask(token="x"), self.ask(email="\0")
 
         answers = {(a.status_code, a["Location"], a.content) for a in (known, unknown, forged_one, empty)}
         assert len(answers) == 1
