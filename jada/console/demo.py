@@ -6,7 +6,6 @@ The fleet is in samples/fleet.yaml, the trips are in `demo_trips`. What is there
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
@@ -22,11 +21,8 @@ from bookings.intake.models import Listing
 from bookings.intake.services import accept_message
 from bookings.models import Booking, Vessel
 from bookings.services import find_booking
-from crew.models import Assignment, CrewLinkGrant
-from crew.services import issue_link, link_of
-from guests.services import public_url
 from jada.audit.actors import Actor
-from jada.console.demo_trips import SEED_CODE, book_trips
+from jada.console.demo_trips import book_trips
 from jada.console.roles import make_roles
 from jada.console.season import house
 from jada.console.season.reading import Row
@@ -44,32 +40,22 @@ DATES = (
 )
 
 
-@dataclass(frozen=True)
-class Links:
-    """Where to look first."""
-
-    guest_page: str
-    crew_link: str
-
-
 @transaction.atomic
 def load(*, at: datetime) -> dict[str, int]:
     """Add what is missing of the demo company; answers how many rows of each kind. The same `at`, the same company."""
-    fleet = yaml.safe_load(FLEET.read_text(encoding="utf-8"))
-    added = house.set_up(fleet)
-    added["listings"] = sum(_map_listing(row) for row in fleet["listings"])
+    added = lay_out_fleet()
     added["roles"] = make_roles()
     added["bookings"] = book_trips(at=at)
     return added
 
 
-def links(*, at: datetime) -> Links:
-    """The reference charter's page, and a link for the first of its crew who is asked to it."""
-    booking = find_booking(channel=Channel.BOATSETTER, external_id=SEED_CODE)
-    if booking is None:
-        raise LookupError("The demo company is not there: run manage.py load_demo first.")
-    asked = Assignment.objects.asked().filter(event__booking=booking).select_related("member", "event__booking")
-    return Links(public_url(booking) or "", _crew_link(asked.order_by("pk").first(), at=at))
+@transaction.atomic
+def lay_out_fleet() -> dict[str, int]:
+    """Vessels, crew, rates, checklist and the channels' listings, without a trip."""
+    fleet = yaml.safe_load(FLEET.read_text(encoding="utf-8"))
+    added = house.set_up(fleet)
+    added["listings"] = sum(_map_listing(row) for row in fleet["listings"])
+    return added
 
 
 def deliver_sample(*, at: datetime) -> Booking | None:
@@ -108,17 +94,3 @@ def _map_listing(row: Row) -> bool:
         return False
     Listing.objects.create(channel=row["channel"], title=row["title"], vessel=Vessel.objects.get(key=row["vessel"]))
     return True
-
-
-def _crew_link(assignment: Assignment | None, *, at: datetime) -> str:
-    """The member's newest link that is good, or a new one; "" where nobody is asked."""
-    if assignment is None:
-        return ""
-    good = CrewLinkGrant.objects.filter(
-        assignment=assignment,
-        av=assignment.version,
-        kid=settings.CREW_LINK_ACTIVE_KID,
-        revoked_at=None,
-        expires_at__gt=at,
-    )
-    return link_of(good.order_by("-pk").first() or issue_link(assignment=assignment, at=at))

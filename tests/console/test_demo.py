@@ -18,7 +18,7 @@ from bookings.intake.models import IntakeMessage, Listing
 from bookings.models import Booking, CalendarEntry, Vessel
 from bookings.services import find_booking
 from crew.enums import AssignmentStatus, Role
-from crew.models import Assignment, CrewLinkGrant, CrewMember
+from crew.models import Assignment, CrewMember
 from crew.services import labour
 from guests.models import GuestPage
 from jada.audit.models import Event
@@ -122,25 +122,6 @@ class TestTheDemoCompany:
         assert not any(added.values())
         assert [list(table.objects.order_by("pk").values()) for table in tables] == before
 
-    def test_says_where_to_look(self) -> None:
-        found = demo.links(at=AT)
-
-        assert found.guest_page.endswith(f"/g/{SEED_CODE}")
-        assert f"/crew/event/{seed().public_id}/confirm?token=" in found.crew_link
-
-    def test_shows_the_same_crew_link_until_it_ends(self) -> None:
-        first = demo.links(at=AT)
-        grants = CrewLinkGrant.objects.count()
-
-        assert demo.links(at=AT + timedelta(days=1)) == first
-        assert CrewLinkGrant.objects.count() == grants
-        assert demo.links(at=AT + timedelta(days=181)).crew_link not in {"", first.crew_link}
-
-    def test_has_no_crew_link_where_nobody_is_asked(self) -> None:
-        Assignment.objects.filter(event__booking=seed()).update(status=AssignmentStatus.DECLINED)
-
-        assert not demo.links(at=AT).crew_link
-
 
 @pytest.mark.django_db
 @pytest.mark.slow
@@ -156,12 +137,6 @@ def test_the_demo_can_be_made_on_any_day_of_the_year(at: datetime, year: int) ->
     demo.load(at=at)
 
     assert seed().local_start.strftime("%Y-%m-%d %H:%M") == f"{year}-05-30 13:00"
-
-
-@pytest.mark.django_db
-def test_links_of_a_demo_that_is_not_there_say_what_to_do() -> None:
-    with pytest.raises(LookupError, match="load_demo"):
-        demo.links(at=AT)
 
 
 @pytest.mark.django_db
