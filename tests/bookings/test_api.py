@@ -34,7 +34,7 @@ def _at_nine_in_the_morning() -> Iterator[None]:
 
 @pytest.fixture
 def jada() -> Vessel:
-    return VesselFactory(key="jada", name="JADA")
+    return VesselFactory.create(key="jada", name="JADA")
 
 
 class Dashboard:
@@ -100,7 +100,7 @@ class TestReading:
         assert dashboard.get("?from=2027-06-14&to=2027-06-14&vessel=jada").json()["entries"] == []
 
     def test_leaves_out_what_is_cancelled_and_other_vessels(self, dashboard: Dashboard, jada: Vessel) -> None:
-        a_booking(vessel=VesselFactory(key="other"))
+        a_booking(vessel=VesselFactory.create(key="other"))
         cancel_booking(booking=a_booking(vessel=jada), reason="storm", by=SYSTEM, at=NOW)
 
         assert dashboard.get("?vessel=jada").json()["entries"] == []

@@ -51,7 +51,7 @@ def _at_nine_in_the_morning() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def jada() -> Any:
-    return VesselFactory(key="jada", name="JADA")
+    return VesselFactory.create(key="jada", name="JADA")
 
 
 def put_in(client: Client, body: dict[str, Any] | None = None, **headers: str) -> Any:

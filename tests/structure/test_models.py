@@ -113,7 +113,7 @@ def heard() -> set[str]:
     ours = {
         model.__name__
         for model in own_models()
-        for receiver in post_save._live_receivers(model)[0]  # type: ignore[attr-defined]
+        for receiver in post_save._live_receivers(model)[0]
         if receiver.__module__.split(".")[0] in PACKAGES
     }
     return ours | {"Booking"}
