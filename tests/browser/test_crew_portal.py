@@ -94,6 +94,7 @@ def test_a_tap_without_signal_waits_and_is_saved_once(phone: Any, event: CrewEve
     item = ChecklistItem.objects.get(event=event, key="open")
     assert item.is_done
     assert item.ops.count() == 1
+    phone.problems.clear()  # the browser itself reports that there was no signal
 
 
 def test_a_tap_whose_link_has_ended_stays_visible(new_page: Any, event: CrewEvent) -> None:
@@ -177,3 +178,19 @@ def test_a_moved_trip_shows_its_new_time(phone: Any, event: CrewEvent) -> None:
 
     assert phone.get_by_text("2:00 PM", exact=True).first.is_visible()
     assert phone.get_by_text("Do not depart").count() == 0
+
+
+def test_a_tap_that_reaches_nobody_says_so_and_is_tried_again(new_page: Any, event: CrewEvent) -> None:
+    page = new_page("phone")
+    accepted(event, "juno")
+    enter(page, event)
+    page.route("**/task/*", lambda route: route.abort())
+    page.get_by_role("button", name="Open the boat, shore power off").click()
+    page.get_by_text("1 waiting for signal").wait_for()
+
+    page.unroute("**/task/*")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    all_saved(page)
+
+    assert ChecklistItem.objects.get(event=event, key="open").is_done
+    page.problems.clear()

@@ -13,6 +13,7 @@
   const keep = (taps) => (taps.length ? localStorage.setItem(store, JSON.stringify(taps)) : localStorage.removeItem(store));
   let sending = false;
   let refusal = "";
+  let unreached = false; // a bar of signal that carries nothing: the browser still calls itself online
 
   const paint = () => {
     const taps = waiting();
@@ -30,7 +31,7 @@
     count.textContent = `${done} of ${forms.length}`;
     bar.value = done;
     if (refusal) net.textContent = refusal;
-    else if (!navigator.onLine) net.textContent = taps.length ? `${taps.length} waiting for signal` : "No signal";
+    else if (!navigator.onLine || unreached) net.textContent = taps.length ? `${taps.length} waiting for signal` : "No signal";
     else net.textContent = taps.length ? `Saving ${taps.length}` : "";
   };
 
@@ -51,6 +52,7 @@
       for (let tap; (tap = waiting()[0]); ) {
         const answer = await post(tap);
         if (answer.status >= 500) throw new Error("later");
+        unreached = false;
         if (!answer.ok) {
           // Closed list, ended link: the tap stays visible and is not dropped; a person decides.
           refusal = answer.status === 409 ? "List closed: tell the captain" : "Not saved: open your link again";
@@ -60,6 +62,7 @@
         paint();
       }
     } catch {
+      unreached = true;
       setTimeout(flush, 15000);
     } finally {
       sending = false;
