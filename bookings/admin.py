@@ -109,13 +109,18 @@ class BookingAdmin(RefusableAdmin):
         cancelled = obj is not None and obj.status == BookingStatus.CANCELLED
         return super().has_change_permission(request, obj) and not cancelled
 
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        contacts = request.user.has_perm(SEES_CONTACTS)
+        return self.search_fields if contacts else [name for name in self.search_fields if name != "guest_email"]
+
     def get_fieldsets(self, request: HttpRequest, obj: Booking | None = None) -> Any:
-        guest = ["guest_name", "guest_email", "guest_phone"] if request.user.has_perm(SEES_CONTACTS) else ["guest_name"]
+        contacts = request.user.has_perm(SEES_CONTACTS)
+        guest = [("guest_name", "guest_phone"), "guest_email"] if contacts else ["guest_name"]
         notes = ["public_note", "private_note"] if request.user.has_perm(SEES_MONEY) else ["public_note"]
         if obj is not None and not self.has_change_permission(request, obj):
             return [
                 ("Trip", {"fields": (("vessel", "product"), ("times", "party_size"), "occasion")}),
-                ("Guest", {"fields": (tuple(guest),)}),
+                ("Guest", {"fields": guest}),
                 ("Notes", {"fields": notes}),
             ]
         trip = (
@@ -125,7 +130,7 @@ class BookingAdmin(RefusableAdmin):
         last = ("Where it came from", {"fields": (("channel", "external_id", "given_code"), "take_as")})
         return [
             ("Trip", {"fields": trip}),
-            ("Guest", {"fields": (tuple(guest),)}),
+            ("Guest", {"fields": guest}),
             ("Notes", {"fields": [*notes, *(["reason"] if obj else [])]}),
             *([] if obj else [last]),
         ]

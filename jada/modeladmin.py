@@ -63,7 +63,7 @@ def start_of_day(at: datetime) -> datetime:
 class NamedControls:
     """Inline cells have no visible label, so each control carries its name for assistive technology."""
 
-    formfield_overrides = {models.DateTimeField: DATETIME}
+    formfield_overrides: Any = {models.DateTimeField: DATETIME}
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
@@ -102,7 +102,7 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
     heading = ""  # what people call the list, where the model's own name is the program's
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        here = {name: value for name, value in request.GET.items() if name not in BESIDE}
+        here = {name: str(value) for name, value in request.GET.items() if name not in BESIDE}
         at = timezone.now()
         context = {
             "quick_views": [

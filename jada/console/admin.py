@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin  # its module registers them, ours replaces them
@@ -11,11 +11,16 @@ from django.http import HttpRequest
 
 from jada.modeladmin import ConsoleAdmin
 
+if TYPE_CHECKING:  # generic in the stubs, a plain class when it runs
+    _UserAdmin = UserAdmin[User]
+else:
+    _UserAdmin = UserAdmin
+
 admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class StaffAdmin(ConsoleAdmin, UserAdmin):
+class StaffAdmin(ConsoleAdmin, _UserAdmin):
     heading = "Staff users"
     list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
@@ -29,7 +34,7 @@ class StaffAdmin(ConsoleAdmin, UserAdmin):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return UserAdmin.get_fieldsets(self, request, obj)
+        return _UserAdmin.get_fieldsets(self, request, obj)
 
 
 @admin.register(Group)

@@ -12,10 +12,15 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django_otp.admin import OTPAdminAuthenticationForm
+from django_otp.models import Device
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from bookings.models import Booking
 from jada.modeladmin import ConsoleAdmin
@@ -83,9 +88,20 @@ class PasswordForm(AdminAuthenticationForm):
 
 
 class SecondFactorForm(OTPAdminAuthenticationForm):  # type: ignore[misc]  # django-otp is untyped
+    """Password and code on one page. The code's look says which device it is of, so that no other device is tried
+    (each miss would throttle it); with two of a kind the person chooses.
+    """
+
     otp_token = forms.CharField(
         required=False, widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "off"})
     )
+
+    def _chosen_device(self, user: AbstractBaseUser) -> Device | None:
+        if device := super()._chosen_device(user):
+            return device
+        kind = TOTPDevice if self.cleaned_data.get("otp_token", "").isdecimal() else StaticDevice
+        devices = list(kind.objects.filter(user=user, confirmed=True)[:2])
+        return Device.from_persistent_id(devices[0].persistent_id, for_verify=True) if len(devices) == 1 else None
 
 
 class ConsoleSite(admin.AdminSite):
@@ -106,10 +122,11 @@ class ConsoleSite(admin.AdminSite):
         self.login_form = SecondFactorForm if settings.CONSOLE_REQUIRE_OTP else PasswordForm
         return super().login(request, extra_context)
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return _pages().today(request)
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        page: TemplateResponse = _pages().today(request)
+        return page
 
-    def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]  # the stubs know resolvers only
+    def get_urls(self) -> list[URLResolver | URLPattern]:
         view, pages = self.admin_view, _pages()
         one = "bookings/booking/<int:pk>/"
         ours = [
@@ -138,7 +155,7 @@ class ConsoleSite(admin.AdminSite):
             context["places"] = {
                 "daily": list(self._tabs(DAILY, request, counts, now)),
                 "setup": list(self._tabs(SETUP, request, {}, now)),
-                "role": "Ops manager" if request.user.is_superuser else "Charter office",  # type: ignore[union-attr]
+                "role": "Ops manager" if request.user.is_superuser else "Charter office",
             }
         return context
 

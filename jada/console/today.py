@@ -199,7 +199,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class Today:
-    date: date
+    on: date
     today: list[Departure]
     tomorrow: list[Departure]
     upcoming: Booking | None
@@ -217,7 +217,7 @@ def page_of(*, at: datetime, crew: bool, money: bool) -> Today:
     departures = _departures(leaving) if crew else [Departure(b, [], 0) for b in leaving]
     days = [today + timedelta(days=n) for n in range(HEAT_DAYS)]
     return Today(
-        date=today,
+        on=today,
         today=[d for d in departures if d.booking.local_start.date() == today],
         tomorrow=[d for d in departures if d.booking.local_start.date() != today],
         upcoming=next((b for b in standing if b.starts_at > at), None),

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -57,13 +58,13 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 @require_safe
-def today(request: HttpRequest) -> HttpResponse:
+def today(request: HttpRequest) -> TemplateResponse:
     at, user = timezone.now(), request.user
     context = admin.site.each_context(request)
     attention = context["attention"]
     crew, deliveries = user.has_perm(SEES_CREW), user.has_perm(SEES_DELIVERIES)
     if not user.has_perm("bookings.view_booking"):
-        return render(request, "admin/index.html", context | {"title": "Today", "at": at})
+        return TemplateResponse(request, "admin/index.html", context | {"title": "Today", "at": at})
     context |= {
         "title": "Today",
         "at": at,
@@ -74,7 +75,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "late": bool(attention.oldest_due and at - attention.oldest_due > todays.LATE),
         "sees_deliveries": deliveries,
     }
-    return render(request, "admin/index.html", context)
+    return TemplateResponse(request, "admin/index.html", context)
 
 
 @require_safe
@@ -135,8 +136,8 @@ def _named(asked: str) -> str | None:
             return reverse("admin:bookings_booking_change", args=hits)
     page = GuestPage.objects.filter(code__iexact=plain).first()
     slug = PageSlug.objects.filter(slug__iexact=plain).select_related("page").first()
-    if page or slug:
-        return reverse("admin:bookings_booking_change", args=[page.booking_id if page else slug.page.booking_id])
+    if found := page or (slug and slug.page):
+        return reverse("admin:bookings_booking_change", args=[found.booking_id])
     if entry := CalendarEntry.objects.filter(public_id__iexact=plain).first():
         return reverse("admin:bookings_calendarentry_change", args=[entry.pk])
     if member := CrewMember.objects.filter(public_id__iexact=plain).first():
@@ -191,7 +192,7 @@ def amounts(request: HttpRequest, pk: int) -> HttpResponse:
     form = AmountsForm(request.POST)
     if not form.is_valid():
         for name, errors in form.errors.items():
-            messages.error(request, f"{form.fields[name].label}: {' '.join(errors)}")
+            messages.error(request, f"{form.fields[name].label}: {' '.join(map(str, errors))}")
         return _to_booking(booking, "money")
     try:
         by, at = Actor.user(request.user), timezone.now()

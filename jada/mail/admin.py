@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,6 +15,7 @@ from jada.mail.models import Message
 from jada.modeladmin import ReadOnlyAdmin, pill
 
 SEES_MONEY = "mail.view_money_message"
+SEES_CONTACTS = "bookings.view_guest_contact"
 KINDS = {
     "ops.booked": "To the office: booked",
     "ops.changed": "To the office: changed",
@@ -41,15 +44,25 @@ class MessageAdmin(ReadOnlyAdmin):
     empty_icon = "mail"
     empty_title = "No message yet"
     empty_text = "Every mail to crew, guests and the office is kept here as it was sent."
-    fieldsets = (
-        (None, {"fields": (("kind_words", "about"), ("sent_to", "state_pill"), ("created_at", "sent_at"))}),
-        ("As it was sent", {"fields": ("subject_line", "as_sent")}),
-    )
     readonly_fields = ("kind_words", "about", "state_pill", "subject_line", "as_sent")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         messages: QuerySet[Message] = super().get_queryset(request)
         return messages if request.user.has_perm(SEES_MONEY) else messages.filter(has_money=False)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = super().get_list_display(request)
+        return [name for name in shown if name != "sent_to" or request.user.has_perm(SEES_CONTACTS)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        whom = ("sent_to", "state_pill") if request.user.has_perm(SEES_CONTACTS) else ("state_pill",)
+        return (
+            (None, {"fields": (("kind_words", "about"), whom, ("created_at", "sent_at"))}),
+            ("As it was sent", {"fields": ("subject_line", "as_sent")}),
+        )
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return self.search_fields if request.user.has_perm(SEES_CONTACTS) else ("subject", "subject_of")
 
     def headline_of(self, obj: Message) -> str:
         return self.headline(obj)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.test import Client
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright's sync API keeps an event loop in this thread
@@ -122,7 +122,7 @@ def page(new_page: Callable[..., Any], request: pytest.FixtureRequest) -> Any:
     return new_page(*request.param.split("-"))
 
 
-def sign_in(page: Any, user: AbstractBaseUser, base_url: str) -> None:
+def sign_in(page: Any, user: User, base_url: str) -> None:
     """Give the page's context a console session of `user`, without walking through the sign-in page."""
     client = Client()
     client.force_login(user)
@@ -170,5 +170,5 @@ def _violations() -> Callable[[Any], list[list[Any]]]:
 
 
 @pytest.fixture(name="sign_in")
-def _sign_in(live_server: Any) -> Callable[[Any, AbstractBaseUser], None]:
+def _sign_in(live_server: Any) -> Callable[[Any, User], None]:
     return lambda page, user: sign_in(page, user, live_server.url)
