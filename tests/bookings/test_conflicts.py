@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,10 +11,10 @@ NOON = datetime(2027, 5, 30, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def taken(name: str, *, starts: float = 0, hours: float = 3, **changes: object) -> Taken:
+def taken(name: str, *, starts: float = 0, hours: float = 3, **changes: Any) -> Taken:
     """On the vessel “jada” from `starts` hours after noon, with an hour of turnaround."""
     start = NOON + starts * HOUR
-    given = {"vessel": "jada", "turnaround": HOUR} | changes
+    given: dict[str, Any] = {"vessel": "jada", "turnaround": HOUR} | changes
     return Taken(name=name, starts_at=start, ends_at=start + hours * HOUR, **given)
 
 

@@ -35,6 +35,10 @@ def booking() -> Booking:
     return booking
 
 
+def recorded(booking: Booking) -> BookingFinance:
+    return BookingFinance.objects.get(booking_id=booking.pk)
+
+
 def amounts_form(**changes: str) -> dict[str, str]:
     shown = {"guest_price": "", "fees": "105.09", "gross": "840.75", "payout": "", "currency": "USD"}
     return shown | {"private_note": ""} | changes
@@ -63,24 +67,24 @@ class TestAmounts:
     def test_are_changed_by_the_service_with_history(self, desk: Client, booking: Booking) -> None:
         assert change_amounts(desk, booking, payout="735.66").status_code == 302
 
-        assert services.amounts_of(booking_id=booking.pk).payout == D("735.66")
+        assert recorded(booking).payout == D("735.66")
         newest = Event.objects.filter(act="finance.amounts.recorded").latest("pk")
         assert (newest.actor_name, newest.detail) == ("ops", {"fields": ["payout"]})
 
     def test_that_are_emptied_are_unknown_and_not_zero(self, desk: Client, booking: Booking) -> None:
         change_amounts(desk, booking, fees="")
 
-        assert services.amounts_of(booking_id=booking.pk).fees is None
+        assert recorded(booking).fees is None
 
     def test_keep_a_private_note(self, desk: Client, booking: Booking) -> None:
         change_amounts(desk, booking, private_note="invoice by mail")
 
-        assert services.amounts_of(booking_id=booking.pk).private_note == "invoice by mail"
+        assert recorded(booking).private_note == "invoice by mail"
 
     def test_change_their_currency_together(self, desk: Client, booking: Booking) -> None:
         change_amounts(desk, booking, currency="EUR")
 
-        row = services.amounts_of(booking_id=booking.pk)
+        row = recorded(booking)
         assert (row.currency, row.gross) == ("EUR", D("840.75"))
 
     @pytest.mark.parametrize("amount", ["-1.00", "840.755", "99999999999.00", "eight", "NaN"])
@@ -89,7 +93,7 @@ class TestAmounts:
 
         assert page.status_code == 200
         assert "errorlist" in page.content.decode()
-        assert services.amounts_of(booking_id=booking.pk).gross == D("840.75")
+        assert recorded(booking).gross == D("840.75")
 
     def test_are_neither_added_nor_deleted_here(self, desk: Client, booking: Booking) -> None:
         row = BookingFinance.objects.get(booking_id=booking.pk)

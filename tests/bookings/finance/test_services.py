@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,6 +12,7 @@ from bookings.enums import PaymentState
 from bookings.finance import services
 from bookings.finance.enums import PaymentKind, PaymentMethod
 from bookings.finance.models import BookingFinance, Payment, PayPolicy
+from bookings.finance.pricing import Statement
 from bookings.finance.services import FinanceWriteError
 from bookings.models import Booking
 from jada.audit.actors import SYSTEM
@@ -24,8 +26,14 @@ SAN_DIEGO = ZoneInfo("America/Los_Angeles")
 CREW = [("ines", "captain", 180), ("juno", "first_mate", 180), ("petra", "second_mate", 180)]
 
 
-def record(booking: Booking, **amounts: object) -> None:
+def record(booking: Booking, **amounts: Any) -> None:
     services.record_amounts(booking_id=booking.pk, by=SYSTEM, at=NOW, **amounts)
+
+
+def recorded(booking: Booking) -> BookingFinance:
+    row = services.amounts_of(booking_id=booking.pk)
+    assert row is not None
+    return row
 
 
 def pay(booking: Booking, kind: PaymentKind, amount: str) -> Payment:
@@ -45,7 +53,7 @@ class TestRecordAmounts:
 
         record(booking, payout=D("735.66"))
 
-        row = services.amounts_of(booking_id=booking.pk)
+        row = recorded(booking)
         assert (row.gross, row.fees, row.payout, row.guest_price) == (D("840.75"), D("105.09"), D("735.66"), None)
 
     def test_rounds_half_up_to_the_cent(self) -> None:
@@ -53,14 +61,14 @@ class TestRecordAmounts:
 
         record(booking, gross=D("151.335"))
 
-        assert services.amounts_of(booking_id=booking.pk).gross == D("151.34")
+        assert recorded(booking).gross == D("151.34")
 
     def test_of_zero_is_known_and_not_unknown(self) -> None:
         booking = a_booking()
 
         record(booking, gross=D("0.00"))
 
-        assert services.amounts_of(booking_id=booking.pk).gross == D("0.00")
+        assert recorded(booking).gross == D("0.00")
 
     def test_writes_history_that_names_the_fields_and_never_the_amounts(self) -> None:
         booking = a_booking()
@@ -83,7 +91,7 @@ class TestRecordAmounts:
 
         record(booking, gross=D("840.75"), currency="EUR")
 
-        assert services.amounts_of(booking_id=booking.pk).currency == "EUR"
+        assert recorded(booking).currency == "EUR"
 
     def test_of_an_unknown_trip_is_refused(self) -> None:
         with pytest.raises(Booking.DoesNotExist):
@@ -92,7 +100,7 @@ class TestRecordAmounts:
     def test_runs_before_a_booking_is_announced(self) -> None:
         booking = a_booking(also=lambda booking: record(booking, gross=D("840.75")))
 
-        assert services.amounts_of(booking_id=booking.pk).gross == D("840.75")
+        assert recorded(booking).gross == D("840.75")
 
     def test_of_a_lower_gross_lets_a_trip_leave_that_is_paid_by_it(self) -> None:
         booking = a_booking()
@@ -140,7 +148,7 @@ class TestRefusedMoney:
         with pytest.raises(FinanceWriteError):
             record(booking, gross=D("-1.00"))
 
-        assert services.amounts_of(booking_id=booking.pk).gross == D("840.75")
+        assert recorded(booking).gross == D("840.75")
 
     def test_has_a_name_even_when_the_database_gives_none(self) -> None:
         assert services._constraint(IntegrityError("disk I/O error (1, 777.77)")) == "refused"
@@ -165,7 +173,7 @@ class TestClearAmounts:
 
         services.clear_amounts(booking_id=booking.pk, names=["fees"], by=SYSTEM, at=NOW)
 
-        row = services.amounts_of(booking_id=booking.pk)
+        row = recorded(booking)
         assert (row.gross, row.fees) == (D("840.75"), None)
 
 
@@ -176,7 +184,7 @@ class TestNotePrivately:
         for _ in range(2):
             services.note_privately(booking_id=booking.pk, note="invoice by mail", by=SYSTEM, at=NOW)
 
-        assert services.amounts_of(booking_id=booking.pk).private_note == "invoice by mail"
+        assert recorded(booking).private_note == "invoice by mail"
         assert len(acts(booking, "finance.note.written")) == 1
 
 
@@ -350,7 +358,7 @@ class TestRateBook:
 
 
 class TestStatementOf:
-    def state(self, *, until: datetime) -> object:
+    def state(self, *, until: datetime) -> Statement:
         return services.statement(year=2027, month=5, zone=SAN_DIEGO, until=until, labour_of=lambda booking: CREW)
 
     def test_has_a_trip_in_the_month_of_its_local_departure(self) -> None:
@@ -379,7 +387,7 @@ class TestStatementOf:
 
         assert not nothing.lines
 
-    def test_costs_no_query_a_trip(self, django_assert_num_queries: object) -> None:
+    def test_costs_no_query_a_trip(self, django_assert_num_queries: Any) -> None:
         house_rates()
         for day in range(3):
             record(a_booking(starts_at=NOW + timedelta(days=day)), gross=D("840.75"))
