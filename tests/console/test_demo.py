@@ -18,7 +18,7 @@ from bookings.intake.models import IntakeMessage, Listing
 from bookings.models import Booking, CalendarEntry, Vessel
 from bookings.services import find_booking
 from crew.enums import AssignmentStatus, Role
-from crew.models import Assignment, CrewMember
+from crew.models import Assignment, Credential, CrewMember, CrewRequirement
 from crew.services import labour
 from guests.models import GuestPage
 from jada.audit.models import Event
@@ -121,6 +121,19 @@ class TestTheDemoCompany:
 
         assert not any(added.values())
         assert [list(table.objects.order_by("pk").values()) for table in tables] == before
+
+
+@pytest.mark.django_db
+@pytest.mark.slow
+def test_what_the_office_took_away_stays_away() -> None:
+    demo.load(at=AT)
+    taken = (CrewRequirement.objects.filter(vessel__key="jada"), Credential.objects.filter(member__key="ned"))
+    for rows in taken:
+        rows.delete()
+
+    demo.load(at=AT)
+
+    assert [rows.count() for rows in taken] == [0, 0]
 
 
 @pytest.mark.django_db

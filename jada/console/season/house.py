@@ -1,4 +1,7 @@
-"""The standing parts of a company: berths, vessels, products, people, rates, checklists, holds."""
+"""The standing parts of a company: berths, vessels, products, people, rates, checklists, holds.
+
+What belongs to a berth, a vessel, a member or a checklist comes with it, once: what the office takes away stays away.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def _add_berth(row: Row) -> bool:
     berth, added = Berth.objects.get_or_create(
         key=row["key"], defaults={"name": row["name"], **{name: row[name] for name in described if name in row}}
     )
-    PortFee.objects.get_or_create(berth_id=berth.pk, valid_from=SINCE, defaults={"rate": amount(row["port_fee_rate"])})
+    if added:
+        PortFee.objects.create(berth_id=berth.pk, valid_from=SINCE, rate=amount(row["port_fee_rate"]))
     return added
 
 
@@ -59,10 +63,11 @@ def _add_vessel(row: Row, document: Row) -> bool:
             "order": Vessel.objects.count() + 1,
         },
     )
-    for product, party_over, needs, count in _requirements(row):
-        CrewRequirement.objects.get_or_create(
-            vessel=vessel, product=product, party_over=party_over, needs=needs, defaults={"count": count}
-        )
+    if added:
+        for product, party_over, needs, count in _requirements(row):
+            CrewRequirement.objects.create(
+                vessel=vessel, product=product, party_over=party_over, needs=needs, count=count
+            )
     return added
 
 
@@ -117,20 +122,23 @@ def _add_member(row: Row) -> bool:
             "contact_by": row["contact_by"],
         },
     )
+    if added:
+        _add_what_goes_with(member, row)
+    return added
+
+
+def _add_what_goes_with(member: CrewMember, row: Row) -> None:
     for paper in row["credentials"]:
-        Credential.objects.get_or_create(
-            member=member, kind=paper["kind"], defaults={"expires_on": date.fromisoformat(paper["expires"])}
-        )
+        Credential.objects.create(member=member, kind=paper["kind"], expires_on=date.fromisoformat(paper["expires"]))
     for days in row.get("unavailable", ()):
-        Unavailability.objects.get_or_create(
+        Unavailability.objects.create(
             member=member,
             from_date=date.fromisoformat(days["from"]),
             to_date=date.fromisoformat(days["to"]),
-            defaults={"note": days["note"]},
+            note=days["note"],
         )
     if "rate" in row:
         _add_rate(row["key"], "", row["rate"])
-    return added
 
 
 def _add_rate(member_key: str, role: str, hourly: str) -> bool:
@@ -153,19 +161,18 @@ def _add_checklist(row: Row) -> bool:
         },
     )
     template.products.add(*Product.objects.filter(key__in=row["applies_to"]))
-    for order, item in enumerate(row["items"]):
-        TemplateItem.objects.get_or_create(
-            template=template,
-            key=item["key"],
-            defaults={
-                "text": item["text"],
-                "anchor": item["due"][0],
-                "minutes": int(item["due"][1:]),
-                "role": item["role"],
-                "required": item["required"],
-                "order": order,
-            },
-        )
+    if added:
+        for order, item in enumerate(row["items"]):
+            TemplateItem.objects.create(
+                template=template,
+                key=item["key"],
+                text=item["text"],
+                anchor=item["due"][0],
+                minutes=int(item["due"][1:]),
+                role=item["role"],
+                required=item["required"],
+                order=order,
+            )
     return added
 
 
