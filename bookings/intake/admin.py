@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,7 +112,7 @@ class IntakeMessageAdmin(ReadOnlyAdmin):
         except BookingRefused as refusal:
             self.message_user(request, str(refusal), messages.WARNING)
         else:
-            self.message_user(request, f"Dismissed: {message}.", messages.SUCCESS)
+            self.message_user(request, f"Dismissed: {message.title}.", messages.SUCCESS)
         return self._back(message)
 
     def _to_decide(self, request: HttpRequest, pk: int) -> IntakeMessage:
@@ -139,6 +140,7 @@ class IntakeMessageAdmin(ReadOnlyAdmin):
         fields = fields_of(message)
         context |= {
             "message": message,
+            "title": message.title,
             "pill": pill(MessageState(message.state)),
             "waits": message.state == MessageState.QUARANTINED and self.has_decide_permission(request),
             "lines": lines_of(message, fields),
@@ -152,7 +154,7 @@ class IntakeMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Message", ordering="subject")
     def what(self, message: IntakeMessage) -> SafeString:
-        return format_html("<strong>{}</strong> <small>{}</small>", str(message), message.sender)
+        return format_html("<strong>{}</strong> <small>{}</small>", message.title, message.sender)
 
     @admin.display(description="State", ordering="state")
     def state_pill(self, message: IntakeMessage) -> SafeString:
@@ -171,9 +173,10 @@ class IntakeMessageAdmin(ReadOnlyAdmin):
 def outcome(accepted: Accepted) -> str:
     """What reading did, in a sentence."""
     if accepted.quarantined:
-        return f"“{accepted.message}” still waits: {accepted.problems[0]}"
+        return f"“{accepted.message.title}” still waits: {accepted.problems[0]}"
     refs = ", ".join(booking.ref for booking in accepted.bookings)
-    return f"“{accepted.message}” was read: {refs}." if refs else f"“{accepted.message}” was read; nothing follows yet."
+    follows = f": {refs}" if refs else "; nothing follows yet"
+    return f"“{accepted.message.title}” was read{follows}."
 
 
 def fields_of(message: IntakeMessage) -> list[Field]:
@@ -181,13 +184,17 @@ def fields_of(message: IntakeMessage) -> list[Field]:
     return [
         Field(
             name=NAMES[name].removeprefix("the "),
-            value=record[name] if name in record else record["guest"][name.removeprefix("guest_")],
+            value=_shown(name, record[name] if name in record else record["guest"][name.removeprefix("guest_")]),
             evidence=" · ".join(said["line"].splitlines()),
             sure=said["confidence"] >= 1,
         )
         for record in message.reading
         for name, said in sorted(record.get("evidence", {}).items(), key=lambda item: list(NAMES).index(item[0]))
     ]
+
+
+def _shown(name: str, value: object) -> object:
+    return f"{datetime.fromisoformat(str(value)):%A %-d %B %Y, %-I:%M %p}" if name in ("start", "end") else value
 
 
 def lines_of(message: IntakeMessage, fields: list[Field]) -> list[Line]:

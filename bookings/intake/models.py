@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -74,7 +73,8 @@ class IntakeMessage(models.Model):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "message"
+        verbose_name = "intake message"
+        verbose_name_plural = "intake inbox"
         ordering = ["-received_at", "-pk"]
         indexes = [models.Index(fields=["state", "-received_at"], name="intake_state_received")]
         constraints = [
@@ -85,16 +85,16 @@ class IntakeMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.subject or self.name or f"message {self.pk}"
+        return f"message {self.pk}"  # a subject can state an amount
+
+    @property
+    def title(self) -> str:
+        return self.subject or self.name or str(self)
 
     @property
     def public_name(self) -> str:
         """Its name in the history."""
         return f"message:{self.sha256[:12]}"
-
-    def age(self, at: datetime) -> int:
-        """Whole hours since it came."""
-        return int((at - self.received_at).total_seconds() // 3600)
 
 
 class IntakeEvent(models.Model):

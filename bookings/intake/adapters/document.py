@@ -281,11 +281,11 @@ def _header_block(lines: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ..
 
 
 def _inner_date(text: str, zone: ZoneInfo) -> datetime | None:
+    """As a header writes it, with its offset; else as the forwarder's program wrote it, in the forwarder's time."""
+    if re.search(r"(?:[+-]\d{4}|\bGMT|\bUTC)$", text):
+        try:
+            return parsedate_to_datetime(text)
+        except UNREADABLE:
+            return None
     wall, whole = values.read_moment(text)
-    if wall and whole:
-        return values.local(wall, zone)[0]
-    try:
-        stamp = parsedate_to_datetime(text)
-    except UNREADABLE:
-        return None
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=zone)
+    return values.local(wall, zone)[0] if wall and whole else None

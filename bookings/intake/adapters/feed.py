@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Component
+from icalendar.error import BrokenCalendarProperty
 
 from bookings.intake.adapters import values
 from bookings.intake.adapters.base import CERTAIN, RULE, Adapter, Feed, Meaning, Reading, Sheet, Source, Value
@@ -78,7 +79,7 @@ def _read_entry(entry: Component, adapter: Adapter, feed: Feed, listing: str, zo
             problems.append("The entry has dates and no times.")
     elif problems:
         problems = []  # it blocks time and is no booking, whatever else it says
-    stamp = getattr(entry.get("DTSTAMP"), "dt", None)
+    stamp = _moment(entry, "DTSTAMP")
     return Reading(
         kind=kind,
         reason="block" if kind == Meaning.NOT_A_BOOKING else "",
@@ -121,7 +122,7 @@ def _identify(entry: Component, adapter: Adapter, fields: dict[str, Value], prob
 
 def _period(entry: Component, zone: ZoneInfo, problems: list[str]) -> tuple[tuple[datetime, datetime] | None, bool]:
     """((start, end) at the dock, all day?). Dates run from local midnight to local midnight, end excluded."""
-    start, end, length = (getattr(entry.get(name), "dt", None) for name in ("DTSTART", "DTEND", "DURATION"))
+    start, end, length = (_moment(entry, name) for name in ("DTSTART", "DTEND", "DURATION"))
     if entry.get("RRULE") is not None:
         problems.append("The entry repeats: enter its trips one by one.")
     all_day = isinstance(start, date) and not isinstance(start, datetime)
@@ -152,5 +153,13 @@ def _instant(moment: object, zone: ZoneInfo, problems: list[str]) -> datetime | 
 
 def _line(entry: Component, name: str) -> str:
     key = "DTSTART" if name == "start" else "DTEND"
-    value = entry.get(key)
-    return f"{key}: {getattr(value, 'dt', '')}" if value is not None else f"DURATION: {entry.get('DURATION')}"
+    moment = _moment(entry, key)
+    return f"{key}: {moment}" if moment is not None else f"DURATION: {_moment(entry, 'DURATION')}"
+
+
+def _moment(entry: Component, name: str) -> object:
+    """The value of a property with a date, a time or a length; None where there is none that can be read."""
+    try:
+        return getattr(entry.get(name), "dt", None)
+    except BrokenCalendarProperty:
+        return None

@@ -215,7 +215,7 @@ class _Scanner:
     def _orphans(self) -> tuple[str, ...]:
         orphans = []
         for number, line in enumerate(self.lines):
-            if not line or number in self.used:
+            if not line or number in self.used or self._terminates(line):
                 continue
             label = _unknown_label(line)
             if label:

@@ -90,7 +90,8 @@ class Migration(migrations.Migration):
                 ("decision", models.CharField(blank=True, max_length=200)),
             ],
             options={
-                "verbose_name": "message",
+                "verbose_name": "intake message",
+                "verbose_name_plural": "intake inbox",
                 "ordering": ["-received_at", "-pk"],
                 "indexes": [models.Index(fields=["state", "-received_at"], name="intake_state_received")],
                 "constraints": [

@@ -72,9 +72,26 @@ def take(
         return booking  # it was said before
     said = list(IntakeEvent.objects.filter(channel=channel, external_id_norm=normal(external_id)))
     after = fold(_plain_event(row) for row in said)
+    if source == Source.FEED and booking:
+        _refuse_silent_move(booking, reading, after, said)
+        if booking.status == BookingStatus.CANCELLED:
+            return booking  # a calendar forgets late, and revives nothing
     earlier = [_plain_event(row) for row in said if row.pk != event.pk]
     before = fold(earlier) if earlier and booking else None  # without a booking, nothing of it was applied yet
     return _Act(channel, external_id, before, after, at, given_code).on(booking)
+
+
+def _refuse_silent_move(booking: Booking, reading: Reading, after: Folded, said: list[IntakeEvent]) -> None:
+    """A calendar that is newer than every message and shows another time: a message was lost, or never sent."""
+    known = max((row.sent_at for row in said if row.source != Source.FEED), default=None)
+    moved = any(after.fields.get(name) != reading.get(name) for name in ("start", "end"))
+    if moved and booking.is_standing and known and reading.sent_at and known < reading.sent_at:
+        start = reading.get("start")
+        when = f"{start:%A %-d %B %Y, %-I:%M %p}" if isinstance(start, datetime) else "another time"
+        raise NotActed(
+            f"The calendar now has {booking.ref} at {when}, and no message said so: "
+            "look at the channel, then change the booking or dismiss this message."
+        )
 
 
 def normal(external_id: str) -> str:
@@ -203,9 +220,7 @@ class _Act:
                 f"The office cancelled {booking.ref}, and {Channel(self.channel).label} has news of it: "
                 "book it anew by hand if it is to sail, then dismiss this message."
             )
-        if self.after.standing == Standing.UNCONFIRMED:
-            return booking
-        trip = self._trip(_place_of(self.channel, self.after, booking), booking)
+        trip = self._trip(_place_of(self.channel, self.after), booking)
         return trips.reinstate_booking(booking=booking, trip=trip, by=self.by, at=self.at, also=self._money())
 
     def _reason(self) -> str:
@@ -217,8 +232,6 @@ class _Act:
         """The trip as the channel has it, over what else is known of the booking."""
         known = {field.name: getattr(booking, field.name) for field in fields(TripDetails)} if booking else {}
         said = {name: self.after.fields[field] for name, field in TRIP.items() if field in self.after.fields}
-        if not booking and not {"starts_at", "ends_at"} <= said.keys():
-            raise NotActed("It does not say when the trip starts and ends.")
         usual = {"party_size": None}
         return TripDetails(**(usual | known | said | {"vessel": place.vessel, "product": place.product}))
 
@@ -232,8 +245,8 @@ class _Act:
             values[name] = merged.value
             changed_twice += [NAMES[field]] if merged.conflict else []
         if self._listing(self.after) != self._listing(self.before):
-            place = _place_of(self.channel, self.after, booking)
-            was = _place_of(self.channel, self.before, booking).vessel if self.before else booking.vessel
+            place = _place_of(self.channel, self.after)
+            was = _place_of(self.channel, self.before).vessel if self.before else booking.vessel
             merged = merge(before=was, after=place.vessel, now=booking.vessel)
             values |= {"vessel": merged.value, "product": place.product or booking.product}
             changed_twice += ["the vessel"] if merged.conflict else []
@@ -278,7 +291,7 @@ def _both(booking: Booking, what: str) -> str:
     )
 
 
-def _place_of(channel: str, folded: Folded, booking: Booking | None = None) -> Place:
+def _place_of(channel: str, folded: Folded) -> Place:
     """The vessel that was named, or that is set for the listing; raises `ListingUnknown`."""
     if key := folded.fields.get("vessel"):
         return Place(vessel=Vessel.objects.get(key=key))
@@ -287,8 +300,6 @@ def _place_of(channel: str, folded: Folded, booking: Booking | None = None) -> P
         return Place(vessel=listing.vessel, product=listing.product)
     if title:
         raise ListingUnknown(channel, title)
-    if booking:
-        return Place(vessel=booking.vessel, product=booking.product)
     raise NotActed("It does not say which listing was booked, so nobody knows which vessel.")
 
 

@@ -111,7 +111,7 @@ def map_listing(
 def _waiting(message: IntakeMessage) -> IntakeMessage:
     message = IntakeMessage.objects.select_for_update().get(pk=message.pk)
     if message.state != MessageState.QUARANTINED:
-        raise AlreadyDecided(f"“{message}” waits for nobody any more: {message.get_state_display().lower()}.")
+        raise AlreadyDecided(f"“{message.title}” waits for nobody any more: {message.get_state_display().lower()}.")
     return message
 
 
@@ -149,10 +149,18 @@ def _judge(message: IntakeMessage, *, by: Actor, at: datetime) -> Accepted:
     message.reading = [_explained(reading, sheet) for reading in sheet.readings]
     message.listing = next((outcome.listing for outcome in outcomes if outcome.listing), "")[:200]
     message.booking_ref = next((booking.public_id for booking in bookings.values()), "") if len(bookings) == 1 else ""
+    if sheet.many and message.state == MessageState.QUARANTINED and (waiting := _waits_already(message)):
+        message.state, message.decision = MessageState.IGNORED, f"Says what {waiting} says, which waits already"
     message.save()
     detail = {"bookings": [booking.ref for booking in bookings.values()]}
     record(act=f"intake.message.{message.state}", subject=message.public_name, by=by, at=at, detail=detail)
     return Accepted(message=message, bookings=tuple(bookings.values()))
+
+
+def _waits_already(message: IntakeMessage) -> IntakeMessage | None:
+    """A calendar comes again and again: what it says that needs a person stands in the inbox once."""
+    others = IntakeMessage.objects.waiting().exclude(pk=message.pk).filter(channel=message.channel)
+    return next((other for other in others.defer("raw") if other.problems == message.problems), None)
 
 
 def _act_on(message: IntakeMessage, reading: Reading, source: Source, *, at: datetime) -> _Outcome:

@@ -214,6 +214,11 @@ class TestWhatAGuestTyped:
 
         assert read(mail(body)).quarantined
 
+    def test_two_notes_wait_for_a_person(self) -> None:
+        ending = "\nYour cancellation policy is: strict\n"
+
+        assert "more than one place" in problems(mail(f"{PLAIN}\nMessage: Hi{ending}\nNote: Ho{ending}"))
+
     def test_no_is_not_a_note(self) -> None:
         assert read(mail(f"{PLAIN}\nMessage: None\n\nYour cancellation policy is: strict\n")).get("notes") is None
 
@@ -323,6 +328,42 @@ class TestForwards:
         assert (reading.kind, reading.acts) == (Meaning.BOOKING, True)
         assert as_json(reading)["sent_at"] == "2024-05-21T09:14:00-07:00"
 
+    def test_a_stranger_s_forward_as_an_attachment_does_not_count(self) -> None:
+        outer = EmailMessage()
+        outer["From"], outer["Subject"] = "rosa@gmail.example", "look"
+        outer.set_content("see inside")
+        inner = EmailMessage()
+        inner["From"], inner["Subject"] = "boatsetter@mail.boatsetter.com", "New Instant Booking for May 30, 2024"
+        inner.set_content(PLAIN)
+        outer.add_attachment(inner)
+
+        assert "who is not one of us" in problems(outer.as_bytes())
+
+    @pytest.mark.parametrize("stamp", ["Tue, 21 May 2024 09:14:00 -0700", "Tue, 21 May 2024 16:14:00 GMT"])
+    def test_a_forward_with_a_header_s_date(self, stamp: str) -> None:
+        text = f"From: boatsetter@mail.boatsetter.com\nDate: {stamp}\nSubject: Instant Booking for\n\n{PLAIN}"
+
+        reading = read(mail(text, sender="rosa@halcyoncharters.example"))
+
+        assert reading.acts
+        assert reading.sent_at is not None
+        assert reading.sent_at.timestamp() == 1716308040
+
+    def test_a_forward_without_a_date_that_can_be_read_waits(self) -> None:
+        text = f"From: boatsetter@mail.boatsetter.com\nDate: lately\nSubject: Instant Booking for\n\n{PLAIN}"
+
+        assert "when it was sent" in problems(mail(text, sender="rosa@halcyoncharters.example"))
+
+    def test_a_forward_that_names_nobody_waits(self) -> None:
+        text = f"From: somebody\nDate: May 21, 2024 9:14 AM\nSubject: Instant Booking for\n\n{PLAIN}"
+
+        assert read(mail(text, sender="rosa@halcyoncharters.example")).quarantined
+
+    def test_forwards_without_end_are_not_followed(self) -> None:
+        block = "From: rosa@halcyoncharters.example\nDate: May 21, 2024 9:14 AM\nSubject: Fwd\n\n"
+
+        assert read(mail(block * 9 + PLAIN, sender="rosa@halcyoncharters.example")).quarantined
+
     def test_what_the_forwarder_wrote_on_top_does_not_decide(self) -> None:
         raw = edited("16_boatsetter_forwarded_gmail.eml", ("Please put this one on the board", "This was cancelled"))
 
@@ -377,9 +418,43 @@ class TestFeeds:
     def test_a_cancelled_entry_is_a_cancellation(self) -> None:
         assert self.feed((b"STATUS:CONFIRMED", b"STATUS:CANCELLED"))[0].kind == Meaning.CANCELLATION
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [(b"DTSTART:20240530T200000Z", b"DTSTART:zorblax"), (b"DTSTAMP:20240531T130000Z", b"DTSTAMP:zorblax")],
+    )
+    def test_a_property_that_is_broken_is_survived(self, old: bytes, new: bytes) -> None:
+        assert self.feed((old, new))
+
+    def test_a_day_without_an_end_is_one_day(self) -> None:
+        block = self.feed((b"DTEND;VALUE=DATE:20240622\r\n", b""))[2]
+
+        assert as_json(block)["end"] == "2024-06-21T00:00:00-07:00"
+
+    def test_a_block_that_cannot_be_read_is_still_no_booking(self) -> None:
+        block = self.feed((b"DTEND;VALUE=DATE:20240622", b"DTEND;VALUE=DATE:20240601"))[2]
+
+        assert (block.reason, block.problems) == ("block", ())
+
+    def test_an_entry_of_nobody_s_is_not_this_channel_s(self) -> None:
+        assert "not a booking's id" in " ".join(self.feed((b"UID:kqvmztr@boatsetter.com", b"UID:kqvmztr"))[0].problems)
+
+    def test_another_encoding_is_survived(self) -> None:
+        assert self.feed((b"classic ketch", "classic k\xeatch".encode("cp1252")))[0].get("listing")
+
     @pytest.mark.parametrize("raw", [b"BEGIN:VCALENDAR", b"BEGIN:VCALENDAR\r\nnonsense\r\nEND:VCALENDAR\r\n"])
     def test_a_calendar_that_cannot_be_read_waits(self, raw: bytes) -> None:
         assert read_sample(raw, "x.ics").problems
+
+
+def test_a_part_that_is_too_long_is_not_read() -> None:
+    assert "too long to be read" in problems(mail(PLAIN + "x " * 250_000))
+
+
+@pytest.mark.parametrize("header", [b"From: \xff\xfe <>\r\n", b"From: <a@b@c>, =?utf-8?q?=ff?= <\r\n", b"From: ,\r\n"])
+def test_a_sender_that_cannot_be_read_is_nobody(header: bytes) -> None:
+    raw = mail().replace(b"From: Boatsetter <boatsetter@mail.boatsetter.com>\n", header)
+
+    assert read(raw).quarantined
 
 
 def test_a_message_that_is_too_large_is_not_taken_apart() -> None:

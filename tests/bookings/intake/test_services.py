@@ -13,7 +13,15 @@ from bookings.enums import BookingStatus
 from bookings.finance.services import amounts_of, record_amounts
 from bookings.intake.enums import MessageState
 from bookings.intake.models import IntakeEvent, IntakeMessage, Listing
-from bookings.intake.services import AlreadyDecided, dismiss_message, map_listing, reread_message
+from bookings.intake.services import (
+    AlreadyDecided,
+    AmountRefused,
+    Entry,
+    dismiss_message,
+    enter_booking,
+    map_listing,
+    reread_message,
+)
 from bookings.models import Booking, CalendarEntry
 from bookings.services import TripDetails
 from jada.audit.actors import SYSTEM, Actor
@@ -190,6 +198,55 @@ class TestNews:
         arrives(feed.replace(b"20240531T130000Z", b"20240614T130000Z"))
 
         assert Booking.objects.get(external_id="hjzrqdl").status == BookingStatus.CANCELLED
+
+
+class TestCalendars:
+    def feed(self, *replacements: tuple[bytes, bytes]) -> bytes:
+        raw = (FOLDER / CALENDAR).read_bytes()
+        for old, new in replacements:
+            raw = raw.replace(old, new)
+        return raw
+
+    def test_another_time_that_no_message_gave_is_for_a_person(self) -> None:
+        fleet()
+        arrives(INSTANT)
+
+        accepted = arrives(self.feed((b"20240530T200000Z", b"20240530T190000Z")))
+
+        assert "no message said so" in accepted.problems[0]
+        assert Booking.objects.get(external_id="kqvmztr").local_start.hour == 13
+
+    def test_a_calendar_older_than_the_last_message_is_merely_late(self) -> None:
+        fleet()
+        arrives(INSTANT)
+        old = (b"20240531T130000Z", b"20240501T130000Z")
+
+        accepted = arrives(self.feed((b"20240530T200000Z", b"20240530T190000Z"), old))
+
+        assert not accepted.quarantined
+
+    def test_what_waits_of_a_calendar_waits_once(self) -> None:
+        first = arrives(self.feed())
+
+        again = arrives(self.feed((b"20240531T130000Z", b"20240531T140000Z")))
+
+        assert (first.message.state, again.message.state) == (MessageState.QUARANTINED, MessageState.IGNORED)
+        assert str(first.message) in again.message.decision
+
+    def test_a_calendar_without_a_name_says_no_vessel(self) -> None:
+        accepted = arrives(self.feed((b"X-WR-CALNAME", b"X-OTHER")))
+
+        assert "which listing" in accepted.problems[0]
+
+    def test_what_the_office_cancelled_stays_so_and_bothers_nobody(self) -> None:
+        fleet()
+        arrives(INSTANT)
+        trips.cancel_booking(booking=the_booking(), reason="Storm", by=ANA, at=BEFORE)
+
+        accepted = arrives(self.feed())
+
+        assert not accepted.quarantined
+        assert Booking.objects.get(external_id="kqvmztr").status == BookingStatus.CANCELLED
 
 
 class TestScenarios:
@@ -416,6 +473,73 @@ def test_an_event_is_written_once() -> None:
 
     with pytest.raises(TypeError, match="written once"):
         IntakeEvent.objects.get().save()
+
+
+def test_a_listing_moved_to_another_vessel_moves_the_trips_that_the_channel_then_names() -> None:
+    _, catamaran = fleet()
+    arrives(APPROVED)
+    spare = VesselFactory(passenger_limit=12)
+    Listing.objects.create(channel="boatsetter", title="The spare boat", vessel=spare)
+
+    arrives(edited(MOVED, (CATAMARAN, "The spare boat")))
+
+    assert the_booking().vessel == spare
+    assert not CalendarEntry.objects.filter(vessel=catamaran).exists()
+
+
+def test_a_vessel_that_both_changed_is_for_a_person() -> None:
+    fleet()
+    arrives(APPROVED)
+    booking, spare, other = the_booking(), VesselFactory(passenger_limit=12), VesselFactory(passenger_limit=12)
+    Listing.objects.create(channel="boatsetter", title="The spare boat", vessel=spare)
+    trip = TripDetails(**(TripDetails.of(booking).__dict__ | {"vessel": other}))
+    trips.amend_booking(booking=booking, trip=trip, by=ANA, at=BEFORE)
+
+    accepted = arrives(edited(MOVED, (CATAMARAN, "The spare boat")))
+
+    assert "the vessel" in accepted.problems[0]
+
+
+def test_an_inquiry_that_the_channel_confirms_becomes_a_promise() -> None:
+    _, catamaran = fleet()
+    start = datetime(2024, 6, 8, 17, 0, tzinfo=UTC)
+    asked = {"starts_at": start, "ends_at": start + timedelta(hours=4), "party_size": 6, "guest_name": "Marcus Ferrell"}
+    a_booking(vessel=catamaran, external_id="tfwpbnx", status=BookingStatus.INQUIRY, at=BEFORE, **asked)
+
+    arrives(APPROVED)
+
+    assert the_booking().status == BookingStatus.CONFIRMED
+
+
+def test_no_name_of_a_row_holds_what_a_channel_wrote() -> None:
+    fleet()
+    accepted = arrives("06_boatsetter_payout.eml")
+
+    assert "735" not in str(accepted.message)
+    assert "735" in accepted.message.title
+
+
+def test_an_entered_amount_that_cannot_be_is_a_refusal() -> None:
+    entry = Entry(
+        channel="partner",
+        vessel=VesselFactory(),
+        starts_at=BEFORE + timedelta(days=1),
+        ends_at=BEFORE + timedelta(days=1, hours=3),
+        gross=Decimal("1e9"),
+    )
+
+    with pytest.raises(AmountRefused, match="amount"):
+        enter_booking(entry=entry, by=ANA, at=BEFORE)
+
+
+def test_a_booking_is_entered_without_money_and_without_an_id() -> None:
+    start = BEFORE + timedelta(days=1)
+    entry = Entry(channel="direct", vessel=VesselFactory(), starts_at=start, ends_at=start + timedelta(hours=3))
+
+    entered = enter_booking(entry=entry, by=ANA, at=BEFORE)
+
+    assert entered.created
+    assert amounts_of(booking_id=entered.booking.pk) is None
 
 
 def test_the_actor_of_a_message_is_who_brought_it() -> None:

@@ -49,8 +49,7 @@ class Command(BaseCommand):
             records = [sheet_as_json(sheet) for _, sheet in sheets]
             lines = [line for name, sheet in sheets for line in _seen(name, sheet)]
         else:
-            at, by = timezone.now(), Actor("system", "manage.py intake")
-            taken = [(name, self._accept(raw, name, by, at)) for name, raw in files]
+            taken = self._taken(files)
             records = [_with_outcome(accepted) for _, accepted in taken]
             lines = [line for name, accepted in taken for line in _done(name, accepted)]
         if options["json"]:
@@ -58,6 +57,15 @@ class Command(BaseCommand):
             lines = [json.dumps(answer, ensure_ascii=False, indent=2)]
         for line in lines:
             self.stdout.write(line)
+
+    def _taken(self, files: list[tuple[str, bytes]]) -> list[tuple[str, Accepted]]:
+        at, by = timezone.now(), Actor("system", "manage.py intake")
+        try:
+            return [(name, self._accept(raw, name, by, at)) for name, raw in files]
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                f"The database cannot be used ({error}): is it there, and has `manage.py migrate` been run?"
+            ) from error
 
     def _accept(self, raw: bytes, name: str, by: Actor, at: datetime) -> Accepted:
         return services.accept_message(raw=raw, name=Path(name).name, source=Arrival.COMMAND, by=by, at=at)
