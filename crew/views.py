@@ -23,6 +23,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crew import services
+from crew.enums import AssignmentStatus
 from crew.models import CrewSession
 from crew.services import AnswerRefused, Browser, ChecklistClosed, NoSuchTask
 from crew.tokens import LinkRefused
@@ -192,7 +193,7 @@ def tick(request: HttpRequest, session: CrewSession, item_id: int) -> HttpRespon
     """A task is done, or is not after all. A form is sent on to the list; the queue's script gets JSON."""
     wants_json = request.headers.get("Accept") == "application/json"
     to = request.POST.get("to", "")
-    if to not in ("0", "1") or session.grant.assignment.status != "accepted":
+    if to not in ("0", "1") or session.grant.assignment.status != AssignmentStatus.ACCEPTED:
         return _plain(request, "Accept the trip first, then tick its tasks.", HTTPStatus.CONFLICT)
     try:
         services.tick(

@@ -20,6 +20,7 @@ from crew.services.events import event_of, follow_booking, mark_events
 from crew.services.links import (
     Browser,
     exchange_link,
+    forget,
     is_genuine,
     issue_link,
     leave,
@@ -50,6 +51,7 @@ __all__ = [
     "exchange_link",
     "expire_invitations",
     "follow_booking",
+    "forget",
     "invite_again",
     "is_genuine",
     "issue_link",

@@ -7,7 +7,7 @@ from datetime import date
 
 from django.db.models import Prefetch
 
-from crew.enums import FITS, LIVE, MAY_BE_CALLED_AGAIN, AssignmentStatus, EventStatus, Needs, Role
+from crew.enums import FITS, LIVE, MAY_BE_CALLED_AGAIN, AssignmentStatus, EventStatus, Needs
 from crew.models import Assignment, Credential, CrewEvent, CrewMember, Place, Unavailability
 
 
@@ -53,10 +53,8 @@ def unfit(member: CrewMember, event: CrewEvent, needs: str) -> str:
 
 
 def needs_of(assignment: Assignment) -> str:
-    """What the assignment's rules are: its place's, or its role's where it has none."""
-    if assignment.place:
-        return assignment.place.needs
-    return Needs.CAPTAIN if assignment.role == Role.CAPTAIN else Needs.MATE_OR_DECKHAND
+    """Whose rules hold for the assignment: its place's, or its role's where it has none."""
+    return assignment.place.needs if assignment.place else assignment.role
 
 
 def role_for(member: CrewMember, place: Place) -> str | None:

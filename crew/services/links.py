@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from crew import tokens
 from crew.enums import ASKED, EventStatus, LinkUseKind
-from crew.models import OPEN_AFTER, Assignment, CrewEvent, CrewLinkGrant, CrewSession, LinkUse
+from crew.models import OPEN_AFTER, Assignment, CrewLinkGrant, CrewSession, LinkUse
 from crew.tokens import LinkClaims, LinkRefused
 from jada.audit.actors import SYSTEM, Actor
 from jada.audit.services import record
@@ -157,6 +157,15 @@ def leave(*, key: str) -> int:
     return CrewSession.objects.filter(key_hash=_hash(key)).delete()[0]
 
 
+@transaction.atomic
+def forget(*, at: datetime) -> int:
+    """Delete what no limit counts any more and sessions that open nothing; answers how many rows."""
+    uses, _ = LinkUse.objects.filter(at__lt=at - timedelta(days=1)).delete()
+    over = Q(last_seen_at__lt=at - IDLE) | Q(event__booking__ends_at__lt=at - OPEN_AFTER)
+    sessions, _ = CrewSession.objects.filter(over).delete()
+    return uses + sessions
+
+
 # --- on every request ------------------------------------------------------------------------------------------------
 
 
@@ -259,10 +268,6 @@ def _flag_many_networks(grant: CrewLinkGrant, at: datetime) -> None:
     if networks == NETWORKS_A_DAY + 1:
         detail = {"member": grant.member.name, "networks": networks}
         record(act="crew.link.many-networks", subject=grant.event.booking.subject, by=SYSTEM, at=at, detail=detail)
-
-
-def links_of(event: CrewEvent) -> QuerySet[CrewLinkGrant]:
-    return CrewLinkGrant.objects.filter(event=event)
 
 
 def fingerprint(text: str) -> str:

@@ -142,3 +142,10 @@ def test_refuses_a_second_default_checklist() -> None:
     day_checklist()
 
     refused(lambda: ChecklistTemplate.objects.create(key="other", name="Other", is_default=True))
+
+
+def test_days_off_and_taps_say_what_they_are() -> None:
+    off = Unavailability(from_date=date(2027, 5, 1), to_date=date(2027, 5, 2))
+    tap = CheckOp(item_id=7, op="tap", done=True)
+
+    assert (str(off), str(tap)) == ("2027-05-01 to 2027-05-02", "ticked 7")

@@ -307,6 +307,19 @@ class TestTheList:
         assert browser.post(f"{page_of(event)}/task/{10**30}", {"to": "1"}).status_code == 404
         assert browser.post(self.url(event), {"to": "1", "op": "a\0b" * 99}).status_code == 303
 
+    def test_that_closes_between_two_looks_at_the_clock_is_told(
+        self, event: CrewEvent, browser: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def closed(**tap: object) -> None:
+            raise services.ChecklistClosed("This checklist is closed: tell the captain what is still open.")
+
+        monkeypatch.setattr("crew.services.tick", closed)
+
+        answer = browser.post(self.url(event), {"to": "1"}, headers={"Accept": "application/json"})
+
+        assert answer.status_code == 409
+        assert "closed" in answer.json()["message"]
+
     def test_a_day_after_the_trip_it_is_closed(
         self, event: CrewEvent, browser: Client, clock: time_machine.Traveller
     ) -> None:

@@ -47,7 +47,7 @@ def memorial() -> Product:
     return product
 
 
-def tick(event: CrewEvent, juno: CrewMember, key: str = "open", *, done: bool = True, op: str = "", **at: object):  # noqa: ANN201
+def tick(event: CrewEvent, juno: CrewMember, key: str = "open", *, done: bool = True, op: str = "", **at: object):
     item = event.items.get(key=key)
     return services.tick(
         event=event_of(event.booking), item_id=item.pk, done=done, op=op, member=juno, **({"at": DURING} | at)

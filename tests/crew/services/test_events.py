@@ -270,11 +270,33 @@ class TestAMovedTrip:
         assert event_of(event.booking).call_at == START
 
 
+class TestSomebodyPencilledIn:
+    @pytest.fixture
+    def event(self) -> CrewEvent:
+        event = a_crew_event(tell=False)
+        services.assign_member(event=event, member=captain("ines"), status="proposed", by=SYSTEM, at=DURING)
+        return event
+
+    def test_has_not_been_asked_and_hears_nothing_of_a_move(self, event: CrewEvent) -> None:
+        move(event)
+
+        assert crew_of(event) == {"ines": "proposed"}
+        assert waiting() == []
+
+    def test_hears_nothing_of_the_end(self, event: CrewEvent) -> None:
+        cancel_booking(booking=event.booking, reason="Storm", by=SYSTEM, at=DURING)
+
+        assert waiting() == []
+
+    def test_counts_as_planned_labour(self, event: CrewEvent) -> None:
+        assert [work.member_key for work in services.labour(event.booking)] == ["ines"]
+
+
 class TestWhatCrewDoNotSee:
     def test_leaves_no_trace(self) -> None:
         captain("ines")
         event = a_crew_event()
-        before = Effect.objects.count()
+        before = Effect.objects.latest("pk").pk
 
         change(event, private_note="He paid 840.75", guest_phone="+1 619 555 0100")
 
@@ -289,6 +311,12 @@ class TestWhatCrewDoNotSee:
 
         assert services.event_view(event_of(event.booking)).banner == "Do not depart until the balance is confirmed."
         assert waiting() == []
+
+
+def test_the_event_of_a_booking_is_found() -> None:
+    event = a_crew_event()
+
+    assert services.event_of(event.booking) == event
 
 
 class TestACancelledTrip:

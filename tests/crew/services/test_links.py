@@ -119,3 +119,13 @@ def test_an_empty_cookie_opens_nothing(event: CrewEvent) -> None:
     with pytest.raises(LinkRefused):
         services.session_for(key="", event_id=event.public_id, at=DURING)
     assert services.trips_of_session(key="", at=DURING) == []
+
+
+def test_what_no_limit_counts_any_more_is_forgotten(event: CrewEvent) -> None:
+    exchange(event)
+    assert services.forget(at=DURING + timedelta(hours=23)) == 0
+
+    assert services.forget(at=DURING + timedelta(hours=25)) == 1
+
+    assert CrewSession.objects.count() == 1
+    assert services.forget(at=START + timedelta(hours=28)) == 1
