@@ -96,11 +96,12 @@ def see_it_live(work: Work) -> None:
     stored = _bucket().read(codes.guest_key(work.key))
     fetched = public.fetch(settings.GUEST_BASE_URL + codes.printed_path(work.key))
     version = _version_in(fetched.body)
-    if stored is None or fetched.status != HTTPStatus.OK or version < work.payload["version"]:
+    newest = stored.version if stored else 0
+    if fetched.status != HTTPStatus.OK or not work.payload["version"] <= version <= newest:
         raise Retry(f"The public address does not show this version yet (it answers {fetched.status}).", LOOK_AGAIN)
     if fetched.content_type.lower() != HTML:
         raise Refused(f"The public address answers as {fetched.content_type!r}, not {HTML!r}: browsers misread it.")
-    if version == stored.version and fetched.sha256 != stored.sha256:
+    if stored and version == newest and fetched.sha256 != stored.sha256:
         raise Refused("The public address answers with other bytes than the bucket holds: something rewrites pages.")
 
 
