@@ -1,7 +1,7 @@
 # The whole of it: make run (the company on this machine), make test, make check. PORT=8100 make run takes another port.
 
 PY := .venv/bin/python
-TESTS := $(PY) -m pytest -q -rs
+TESTS := $(PY) -m pytest -q -rfEs
 PORT ?= 8000
 ARGS ?=
 export PORT
