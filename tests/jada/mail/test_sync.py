@@ -74,16 +74,16 @@ def owe(fact: str = "test:1", **values: object) -> Message:
     return message
 
 
-def arrived(aws: Emulator) -> list[dict[str, object]]:
+def arrived(aws: Emulator) -> int:
+    """How many mails the local SES has taken, over all accounts."""
     with urllib.request.urlopen(f"{aws.url}/_ministack/ses/messages") as answer:
-        found: list[dict[str, object]] = json.load(answer)["messages"]
-        return found
+        return sum(len(taken) for taken in json.load(answer)["messages"].values())
 
 
 def test_a_mail_is_sent_once_and_kept_as_it_was_sent(
     letter: Letter, stack: dict[str, str], aws_server: Emulator
 ) -> None:
-    before = len(arrived(aws_server))
+    before = arrived(aws_server)
     message = owe()
 
     host.drain()
@@ -92,7 +92,7 @@ def test_a_mail_is_sent_once_and_kept_as_it_was_sent(
     message.refresh_from_db()
     assert message.state == State.DONE
     assert message.subject == "Booked: Halcyon, Sunday 30 May 2027, Dana"
-    assert len(arrived(aws_server)) == before + 1
+    assert arrived(aws_server) == before + 1
 
 
 def test_the_kept_text_masks_the_personal_link(letter: Letter, stack: dict[str, str]) -> None:
