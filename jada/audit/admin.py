@@ -59,9 +59,13 @@ class EventAdmin(ReadOnlyAdmin):
         return format_html_join("", "<small>{}: {}</small>", changes_of(event))
 
 
+NOUNS = {"booking": "trip", "event": "crew event", "page": "guest page"}
+
+
 def deed_of(act: str) -> str:
-    """`bookings.booking.amended` is `Booking amended`."""
-    return " ".join(act.replace("-", " ").replace("_", " ").split(".")[-2:]).capitalize()
+    """`bookings.booking.amended` is `Trip amended`."""
+    *_, noun, verb = act.replace("-", " ").replace("_", " ").split(".")
+    return f"{NOUNS.get(noun, noun)} {verb}".capitalize()
 
 
 def changes_of(event: Event) -> list[tuple[str, str]]:
@@ -69,9 +73,14 @@ def changes_of(event: Event) -> list[tuple[str, str]]:
     return [(name.replace("_", " ").capitalize(), _words(value)) for name, value in event.detail.items()]
 
 
+def _list(parts: list[object]) -> str:
+    """Two parts are what was and what is."""
+    return (" → " if len(parts) == 2 else ", ").join(_words(part) for part in parts) if parts else "none"
+
+
 def _words(value: object) -> str:
     if isinstance(value, list):
-        return " → ".join(_words(part) for part in value) if value else "none"
+        return _list(value)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(part)}" for name, part in value.items())
     text = "nothing" if value in (None, "") else str(value)

@@ -24,7 +24,7 @@ from bookings.finance.pricing import Margin
 from bookings.finance.services import amounts_of, clear_amounts, margin_of, record_amounts
 from bookings.models import Booking, CalendarEntry
 from crew.enums import LIVE, AssignmentStatus
-from crew.models import Assignment, CrewEvent, Place
+from crew.models import Assignment, CrewEvent, CrewMember, Place
 from crew.services import event_of, labour
 from guests.models import GuestPage
 from guests.services import public_url
@@ -230,8 +230,22 @@ def write_amounts(*, booking: Booking, typed: dict[str, Decimal | None], by: Act
 def deliveries_of(booking: Booking, at: datetime) -> list[Delivery]:
     """One row for each thing: the newest of each projection and step, and every message."""
     rows = list(Effect.objects.about(booking.subject).order_by("-pk")[: 4 * DELIVERIES_SHOWN])
-    kinds = {m.effect_id: m.kind for m in Message.objects.about(booking.subject).only("effect_id", "kind")}
-    return [_delivery(row, kinds, at) for row in _newest(rows)][:DELIVERIES_SHOWN]
+    names = _names(booking)
+    mails = {m.effect_id: _mail_words(m, names) for m in Message.objects.about(booking.subject)}
+    return [_delivery(row, mails.get(row.pk, ""), at) for row in _newest(rows)][:DELIVERIES_SHOWN]
+
+
+def _names(booking: Booking) -> dict[str, str]:
+    """The people behind the recipients of this booking's mails."""
+    members = CrewMember.objects.filter(assignments__event__booking=booking).distinct()
+    return {member.recipient: member.name for member in members}
+
+
+def _mail_words(message: Message, names: dict[str, str]) -> str:
+    """`To Ines Calloway: invitation`."""
+    words = kind_name(message.kind)
+    name = names.get(message.recipient)
+    return f"To {name}: {words.partition(': ')[2]}" if name else words
 
 
 def _newest(rows: Iterable[Effect]) -> list[Effect]:
@@ -245,9 +259,8 @@ def _newest(rows: Iterable[Effect]) -> list[Effect]:
     return kept
 
 
-def _delivery(row: Effect, kinds: dict[int | None, str], at: datetime) -> Delivery:
-    kind = kinds.get(row.pk)
-    what = f"Mail {kind_name(kind)[0].lower()}{kind_name(kind)[1:]}" if kind else NAMES.get(row.topic, row.topic)
+def _delivery(row: Effect, mail: str, at: datetime) -> Delivery:
+    what = f"Mail {mail[0].lower()}{mail[1:]}" if mail else NAMES.get(row.topic, row.topic)
     return Delivery(
         pk=row.pk,
         what=what,
@@ -285,7 +298,8 @@ def letters_of(booking: Booking, user: User) -> list[tuple[Message, SafeString, 
     messages = Message.objects.about(booking.subject).select_related("effect")
     if not user.has_perm(MONEY_MESSAGE):
         messages = messages.without_money()
-    return [(m, pill(m.state), kind_name(m.kind)) for m in messages[:DELIVERIES_SHOWN]]
+    names = _names(booking)
+    return [(m, pill(m.state), _mail_words(m, names)) for m in messages[:DELIVERIES_SHOWN]]
 
 
 # --- guest page, calendar, history -----------------------------------------------------------------------------------

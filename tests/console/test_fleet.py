@@ -1,8 +1,10 @@
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
+from django.test import Client
 
 from bookings import services
 from bookings.enums import BookingStatus, EntryKind
@@ -10,7 +12,7 @@ from bookings.models import CalendarEntry
 from crew import services as crews
 from crew.models import Assignment
 from jada.audit.actors import SYSTEM
-from jada.console.fleet import Asked, fleet
+from jada.console.fleet import Asked, Block, fleet
 from tests.factories.bookings import NOW, START, VesselFactory, a_booking
 from tests.factories.crew import captain, crewed_vessel, mate
 
@@ -23,7 +25,7 @@ class TestWhatTheAddressAsksFor:
     @pytest.mark.parametrize(
         "query", ["", "from=x", "from=2027-13-40", "from=0001-01-01", "days=15", "days=-7", "days=²", "days=99999999"]
     )
-    def test_anything_unreadable_means_today_and_two_weeks(self, query) -> None:
+    def test_anything_unreadable_means_today_and_two_weeks(self, query: str) -> None:
         assert Asked.of(QueryDict(query), DAY) == Asked(DAY, 14)
 
     def test_a_day_a_length_and_a_vessel(self) -> None:
@@ -33,7 +35,7 @@ class TestWhatTheAddressAsksFor:
 
 
 class TestCells:
-    def blocks(self, day: date = DAY):
+    def blocks(self, day: date = DAY) -> list[Block]:
         row = fleet(WEEK).rows[0]
         return next(cell.blocks for cell in row.cells if cell.day == day)
 
@@ -114,7 +116,7 @@ class TestCells:
 
 
 class TestThePage:
-    def test_an_empty_cell_leads_to_a_new_booking_of_that_vessel_and_day(self, client, ops) -> None:
+    def test_an_empty_cell_leads_to_a_new_booking_of_that_vessel_and_day(self, client: Client, ops: User) -> None:
         vessel = VesselFactory()
         client.force_login(ops)
 
@@ -123,22 +125,24 @@ class TestThePage:
         form = client.get(f"/admin/bookings/booking/add/?vessel={vessel.pk}&date=2027-05-30").content.decode()
         assert 'value="2027-05-30T13:00"' in form
 
-    def test_an_unreadable_address_is_today_not_an_error(self, client, ops) -> None:
+    def test_an_unreadable_address_is_today_not_an_error(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
         assert client.get("/admin/calendar/?from=%00&days=%ff").status_code == 200
 
-    def test_without_vessels_it_says_what_to_do(self, client, ops) -> None:
+    def test_without_vessels_it_says_what_to_do(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
         assert "No vessel to show" in client.get("/admin/calendar/").content.decode()
 
-    def test_who_may_not_see_the_calendar_is_refused(self, client) -> None:
+    def test_who_may_not_see_the_calendar_is_refused(self, client: Client) -> None:
         client.force_login(User.objects.create_user("new", is_staff=True))
 
         assert client.get("/admin/calendar/").status_code == 403
 
-    def test_it_takes_as_many_queries_for_a_month_as_for_a_week(self, client, ops, django_assert_num_queries) -> None:
+    def test_it_takes_as_many_queries_for_a_month_as_for_a_week(
+        self, client: Client, ops: User, django_assert_num_queries: Any
+    ) -> None:
         captain()
         vessel = crewed_vessel(mates=0)
         for days in range(20):

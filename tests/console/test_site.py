@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -32,19 +33,19 @@ def menu_of(client: Client) -> list[str]:
 
 class TestSigningIn:
     @pytest.fixture(autouse=True)
-    def shipped(self, settings) -> None:
+    def shipped(self, settings: Any) -> None:
         settings.CONSOLE_REQUIRE_OTP = True
 
-    def test_a_password_alone_opens_nothing(self, client, ops) -> None:
+    def test_a_password_alone_opens_nothing(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
         assert client.get("/admin/").status_code == 302
         assert client.get("/admin/calendar/").status_code == 302
 
-    def test_the_form_asks_for_the_second_factor(self, client) -> None:
+    def test_the_form_asks_for_the_second_factor(self, client: Client) -> None:
         assert 'name="otp_token"' in client.get("/admin/login/").content.decode()
 
-    def test_a_wrong_code_stays_out(self, client, ops) -> None:
+    def test_a_wrong_code_stays_out(self, client: Client, ops: User) -> None:
         TOTPDevice.objects.create(user=ops, name="phone")
 
         answer = client.post("/admin/login/", {"username": "ops", "password": PASSWORD, "otp_token": "000000"})
@@ -52,7 +53,7 @@ class TestSigningIn:
         assert answer.status_code == 200
         assert client.get("/admin/").status_code == 302
 
-    def test_the_authenticators_code_opens_the_console(self, client, ops) -> None:
+    def test_the_authenticators_code_opens_the_console(self, client: Client, ops: User) -> None:
         device = TOTPDevice.objects.create(user=ops, name="phone")
         code = f"{totp(device.bin_key):06d}"
 
@@ -60,7 +61,7 @@ class TestSigningIn:
 
         assert client.get("/admin/").status_code == 200
 
-    def test_a_recovery_code_opens_the_console_once(self, client, ops) -> None:
+    def test_a_recovery_code_opens_the_console_once(self, client: Client, ops: User) -> None:
         StaticDevice.objects.create(user=ops, name="paper").token_set.create(token="rescue-me")
 
         client.post("/admin/login/", {"username": "ops", "password": PASSWORD, "otp_token": "rescue-me"})
@@ -68,12 +69,14 @@ class TestSigningIn:
         assert client.get("/admin/").status_code == 200
         assert not StaticDevice.objects.get().token_set.exists()
 
-    def test_without_the_rule_the_form_asks_for_no_code(self, client, settings) -> None:
+    def test_without_the_rule_the_form_asks_for_no_code(self, client: Client, settings: Any) -> None:
         settings.CONSOLE_REQUIRE_OTP = False
 
         assert 'name="otp_token"' not in client.get("/admin/login/").content.decode()
 
-    def test_too_many_tries_are_answered_by_a_page_that_says_what_to_do(self, client, ops, settings) -> None:
+    def test_too_many_tries_are_answered_by_a_page_that_says_what_to_do(
+        self, client: Client, ops: User, settings: Any
+    ) -> None:
         settings.AXES_ENABLED = True
         for _ in range(5):
             answer = client.post("/admin/login/", {"username": "ops", "password": "wrong", "otp_token": "1"})
@@ -83,7 +86,7 @@ class TestSigningIn:
 
 
 class TestTheMenu:
-    def test_an_ops_manager_finds_every_place(self, client, ops) -> None:
+    def test_an_ops_manager_finds_every_place(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
         menu = menu_of(client)
@@ -102,7 +105,7 @@ class TestTheMenu:
         assert [place for place in wanted if place not in menu] == []
         assert {"Vessels", "Roster", "Pay rates", "Listings", "Staff users"} <= set(menu)
 
-    def test_a_coordinator_finds_no_money(self, client) -> None:
+    def test_a_coordinator_finds_no_money(self, client: Client) -> None:
         somebody("Coordinator", client)
 
         menu = menu_of(client)
@@ -110,12 +113,12 @@ class TestTheMenu:
         assert "Bookings" in menu
         assert not {"Money", "Pay rates", "Intake inbox", "Staff users"} & set(menu)
 
-    def test_a_list_opens_on_its_first_view(self, client, ops) -> None:
+    def test_a_list_opens_on_its_first_view(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
         assert "/admin/outbox/effect/?state__in=dead,in_doubt" in client.get("/admin/").content.decode()
 
-    def test_a_stranger_sees_nothing(self, client, stranger) -> None:
+    def test_a_stranger_sees_nothing(self, client: Client, stranger: User) -> None:
         client.force_login(stranger)
 
         assert client.get("/admin/calendar/").status_code == 302
@@ -129,31 +132,31 @@ class TestFinding:
         return f"/admin/bookings/booking/{booking.pk}/change/"
 
     @pytest.fixture
-    def booking(self, client, ops) -> Booking:
+    def booking(self, client: Client, ops: User) -> Booking:
         client.force_login(ops)
         return a_booking(external_id="kqvmztr", given_code="XHQGMDH", guest_name="Dana Whit")
 
     @pytest.mark.parametrize("asked", ["kqvmztr", "#KQVMZTR", "xhqgmdh", "Dana", " whit "])
-    def test_a_booking_by_any_of_its_names(self, client, booking, asked) -> None:
+    def test_a_booking_by_any_of_its_names(self, client: Client, booking: Booking, asked: str) -> None:
         assert self.place(client, asked) == self.page_of(booking)
 
-    def test_a_booking_by_its_reference_and_its_event_id(self, client, booking) -> None:
+    def test_a_booking_by_its_reference_and_its_event_id(self, client: Client, booking: Booking) -> None:
         assert self.place(client, booking.ref.lower()) == self.page_of(booking)
         assert self.place(client, booking.public_id) == self.page_of(booking)
 
-    def test_a_booking_by_its_guest_pages_code_and_friendly_name(self, client, booking) -> None:
+    def test_a_booking_by_its_guest_pages_code_and_friendly_name(self, client: Client, booking: Booking) -> None:
         page = GuestPage.objects.get(booking=booking)
 
         assert self.place(client, page.code.lower()) == self.page_of(booking)
         assert self.place(client, page.slug) == self.page_of(booking)
 
-    def test_two_guests_of_one_name_are_a_list(self, client, booking) -> None:
+    def test_two_guests_of_one_name_are_a_list(self, client: Client, booking: Booking) -> None:
         a_booking(guest_name="Dana Other")
 
         assert self.place(client, "Dana") == "/admin/bookings/booking/?q=Dana"
 
-    def test_a_calendar_entry_by_its_id(self, client, booking) -> None:
+    def test_a_calendar_entry_by_its_id(self, client: Client, booking: Booking) -> None:
         assert self.place(client, booking.entry.public_id).startswith("/admin/bookings/calendarentry/")
 
-    def test_nothing_asked_is_the_list(self, client, booking) -> None:
+    def test_nothing_asked_is_the_list(self, client: Client, booking: Booking) -> None:
         assert self.place(client, "  ") == "/admin/bookings/booking/"

@@ -1,15 +1,18 @@
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
+from django.test import Client
 
 from bookings import services
 from bookings.enums import BookingStatus
 from bookings.finance.services import record_amounts
-from bookings.models import Vessel
+from bookings.models import Booking, Vessel
 from crew import services as crews
 from crew.models import Assignment
 from jada.audit.actors import SYSTEM
@@ -26,18 +29,18 @@ AT_ONE = datetime(2027, 5, 20, 20, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def noon():
+def noon() -> Iterator[None]:
     with time_machine.travel(NOON, tick=False):
         yield
 
 
 @pytest.fixture
-def console(client, ops):
+def console(client: Client, ops: User) -> Client:
     client.force_login(ops)
     return client
 
 
-def page(client) -> str:
+def page(client: Client) -> str:
     return client.get("/admin/").content.decode()
 
 
@@ -48,13 +51,13 @@ def number(html: str, words: str) -> tuple[int, str]:
     return int(found[2]), found[1].replace("&amp;", "&")
 
 
-def crewed_trip(**changes):
+def crewed_trip() -> Booking:
     captain()
     mate()
-    return a_booking(vessel=crewed_vessel(name="Halcyon"), starts_at=AT_ONE, at=NOON, **changes)
+    return a_booking(vessel=crewed_vessel(name="Halcyon"), starts_at=AT_ONE, at=NOON)
 
 
-def test_it_names_the_day_and_its_departures(console) -> None:
+def test_it_names_the_day_and_its_departures(console: Client) -> None:
     a_booking(vessel=VesselFactory(name="JADA"), starts_at=AT_ONE, guest_name="Dana Whit", at=NOON)
 
     html = page(console)
@@ -64,14 +67,14 @@ def test_it_names_the_day_and_its_departures(console) -> None:
     assert "Dana Whit, 3 guests" in html
 
 
-def test_a_day_belongs_to_the_vessels_zone(console) -> None:
+def test_a_day_belongs_to_the_vessels_zone(console: Client) -> None:
     late = datetime(2027, 5, 21, 5, 0, tzinfo=UTC)  # 10 PM of the 20th at the dock
     a_booking(starts_at=late, at=NOON)
 
     assert "One departure today" in page(console)
 
 
-def test_an_empty_day_says_what_is_next(console) -> None:
+def test_an_empty_day_says_what_is_next(console: Client) -> None:
     a_booking(vessel=VesselFactory(name="JADA"), starts_at=AT_ONE + timedelta(days=3), at=NOON)
 
     html = page(console)
@@ -80,7 +83,7 @@ def test_an_empty_day_says_what_is_next(console) -> None:
     assert "JADA, Sunday 23 May, 1:00 PM" in html
 
 
-def test_a_departure_shows_each_of_the_crew_with_their_answer(console) -> None:
+def test_a_departure_shows_each_of_the_crew_with_their_answer(console: Client) -> None:
     crewed_trip()
 
     html = page(console)
@@ -89,7 +92,7 @@ def test_a_departure_shows_each_of_the_crew_with_their_answer(console) -> None:
     assert ": invited" in html
 
 
-def test_unconfirmed_crew_are_counted_and_listed(console) -> None:
+def test_unconfirmed_crew_are_counted_and_listed(console: Client) -> None:
     crewed_trip()
 
     count, url = number(page(console), "crew unconfirmed, next 72 hours")
@@ -98,14 +101,14 @@ def test_unconfirmed_crew_are_counted_and_listed(console) -> None:
     assert console.get(url).content.decode().count("</time><span>") == count
 
 
-def test_who_sails_later_is_not_chased_yet(console) -> None:
+def test_who_sails_later_is_not_chased_yet(console: Client) -> None:
     captain()
     a_booking(vessel=crewed_vessel(mates=0), starts_at=NOON + timedelta(hours=73), at=NOON)
 
     assert number(page(console), "crew unconfirmed, next 72 hours")[0] == 0
 
 
-def test_a_declined_place_that_nobody_else_has_is_counted_and_listed(console) -> None:
+def test_a_declined_place_that_nobody_else_has_is_counted_and_listed(console: Client) -> None:
     crewed_trip()
     crews.decline(assignment=Assignment.objects.get(member__key="juno"), at=NOON)
 
@@ -115,9 +118,9 @@ def test_a_declined_place_that_nobody_else_has_is_counted_and_listed(console) ->
     assert console.get(url).content.decode().count("</time><span>") == 1
 
 
-def test_stuck_deliveries_are_counted_and_listed(console) -> None:
+def test_stuck_deliveries_are_counted_and_listed(console: Client) -> None:
     a_booking(starts_at=AT_ONE, at=NOON)
-    Effect.objects.filter(pk=Effect.objects.first().pk).update(state=State.DEAD)
+    Effect.objects.filter(pk=Effect.objects.all()[0].pk).update(state=State.DEAD)
 
     count, url = number(page(console), "deliveries stuck")
 
@@ -125,7 +128,7 @@ def test_stuck_deliveries_are_counted_and_listed(console) -> None:
     assert "1 in this list" in console.get(url).content.decode()
 
 
-def test_bookings_to_review_are_counted_and_listed(console) -> None:
+def test_bookings_to_review_are_counted_and_listed(console: Client) -> None:
     a_booking(starts_at=AT_ONE, at=NOON, status=BookingStatus.NEEDS_REVIEW)
 
     count, url = number(page(console), "bookings to review")
@@ -134,7 +137,7 @@ def test_bookings_to_review_are_counted_and_listed(console) -> None:
     assert "1 in this list" in console.get(url).content.decode()
 
 
-def test_days_without_times_are_counted_and_listed(console) -> None:
+def test_days_without_times_are_counted_and_listed(console: Client) -> None:
     day = (NOON + timedelta(days=4)).date()
     services.hold_day(vessel=VesselFactory(), day=day, title="Wedding", guest_count=4, by=SYSTEM, at=NOON)
 
@@ -144,16 +147,16 @@ def test_days_without_times_are_counted_and_listed(console) -> None:
     assert "1 in this list" in console.get(url).content.decode()
 
 
-def test_an_unknown_counter_has_no_page(console) -> None:
+def test_an_unknown_counter_has_no_page(console: Client) -> None:
     assert console.get("/admin/attention/everything/").status_code == 404
 
 
-def test_settled_crew_leave_a_page_that_says_so(console) -> None:
+def test_settled_crew_leave_a_page_that_says_so(console: Client) -> None:
     assert "Nobody to chase" in console.get("/admin/attention/declined/").content.decode()
 
 
 class TestMoney:
-    def book(self, day: int, gross: str | None, vessel: Vessel, month: int = 5, channel: str = "direct"):
+    def book(self, day: int, gross: str | None, vessel: Vessel, month: int = 5, channel: str = "direct") -> Booking:
         start = datetime(2027, month, day, 18, 0, tzinfo=UTC)
         booking = a_booking(vessel=vessel, starts_at=start, at=NOON, past_ok=True, channel=channel)
         if gross:
@@ -181,7 +184,7 @@ class TestMoney:
 
         assert (money.before, money.change) == (Decimal(200), 50)
 
-    def test_a_trip_without_a_recorded_gross_is_said(self, console) -> None:
+    def test_a_trip_without_a_recorded_gross_is_said(self, console: Client) -> None:
         self.book(3, None, VesselFactory())
 
         assert "1 without a recorded gross" in page(console)
@@ -199,7 +202,7 @@ class TestMoney:
 
         assert [(s.label, s.trips, s.percent) for s in mix] == [("Direct", 2, 67), ("Viator", 1, 33)]
 
-    def test_a_coordinator_sees_no_amount(self, client) -> None:
+    def test_a_coordinator_sees_no_amount(self, client: Client) -> None:
         self.book(3, "8351.77", VesselFactory())
         make_roles()
         user = User.objects.create_user("cleo", is_staff=True)
@@ -214,23 +217,23 @@ class TestMoney:
 
 
 class TestHealth:
-    def test_a_worker_that_stopped_is_red(self, console) -> None:
+    def test_a_worker_that_stopped_is_red(self, console: Client) -> None:
         a_booking(starts_at=AT_ONE, at=NOON)
         Effect.objects.update(run_at=NOON - timedelta(minutes=14))
 
         assert "Deliveries are late." in page(console)
 
-    def test_it_says_when_the_last_delivery_and_mail_were(self, console) -> None:
+    def test_it_says_when_the_last_delivery_and_mail_were(self, console: Client) -> None:
         a_booking(starts_at=AT_ONE, at=NOON)
         Effect.objects.update(state=State.DONE, done_at=NOON - timedelta(minutes=5))
 
         assert "Last delivery 5\xa0minutes ago" in page(console)
 
-    def test_a_house_that_never_delivered_says_so(self, console) -> None:
+    def test_a_house_that_never_delivered_says_so(self, console: Client) -> None:
         assert "Nothing has been delivered yet" in page(console)
 
 
-def test_the_fortnight_counts_trips_by_vessel_and_day(console) -> None:
+def test_the_fortnight_counts_trips_by_vessel_and_day(console: Client) -> None:
     vessel = VesselFactory()
     bookings = [a_booking(vessel=vessel, starts_at=AT_ONE, at=NOON)]
 
@@ -240,14 +243,16 @@ def test_the_fortnight_counts_trips_by_vessel_and_day(console) -> None:
     assert row.percent == 50
 
 
-def test_a_user_without_a_role_is_told_whom_to_ask(client) -> None:
+def test_a_user_without_a_role_is_told_whom_to_ask(client: Client) -> None:
     client.force_login(User.objects.create_user("new", is_staff=True))
 
     assert "Ask the ops manager for a role" in page(client)
 
 
 @pytest.mark.parametrize("role", ["ops", "Coordinator"])
-def test_the_page_takes_at_most_twelve_queries(client, ops, role, django_assert_max_num_queries) -> None:
+def test_the_page_takes_at_most_twelve_queries(
+    client: Client, ops: User, role: str, django_assert_max_num_queries: Any
+) -> None:
     user = ops
     if role != "ops":
         make_roles()
