@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,6 @@ from icalendar.error import BrokenCalendarProperty
 
 from bookings.intake.adapters import values
 from bookings.intake.adapters.base import CERTAIN, RULE, Adapter, Feed, Meaning, Reading, Sheet, Source, Value
-from bookings.intake.adapters.document import BROKEN_OFF
 from bookings.intake.adapters.markup import tidy
 
 MAX_ENTRIES = 2000
@@ -25,12 +23,13 @@ def is_feed(raw: bytes) -> bool:
 
 def read_feed(raw: bytes, adapters: Sequence[Adapter], *, zone: ZoneInfo) -> Sheet:
     """One reading an entry, in the feed's order. The channel is known by the entries' UIDs, which end in its domain."""
-    text = _decoded(raw)
     try:
-        calendar = Calendar.from_ical(text)
+        calendar = Calendar.from_ical(_decoded(raw))
     except (ValueError, TypeError, KeyError, AttributeError):
         return _refused("The calendar cannot be read: it is damaged or not a calendar.")
     entries = [entry for entry in calendar.walk("VEVENT") if isinstance(entry, Component)][:MAX_ENTRIES]
+    if not entries:
+        return Sheet(source=Source.FEED, readings=(), many=True)
     owners = {
         adapter.channel: adapter for entry in entries for adapter in adapters if adapter.owns(_text(entry, "UID"))
     }
@@ -40,8 +39,6 @@ def read_feed(raw: bytes, adapters: Sequence[Adapter], *, zone: ZoneInfo) -> She
     name = re.sub(r"\\([,;\\])", r"\1", _text(calendar, "X-WR-CALNAME"))
     listing = name if adapter.feed.listing_from_name else ""
     readings = tuple(_read_entry(entry, adapter, adapter.feed, listing, zone) for entry in entries)
-    if not text.rstrip().upper().endswith("END:VCALENDAR"):
-        readings = tuple(replace(reading, problems=(*reading.problems, BROKEN_OFF)) for reading in readings)
     return Sheet(source=Source.FEED, channel=adapter.channel, readings=readings, many=True)
 
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from bookings.finance.services import FinanceWriteError
 from bookings.intake.adapters.base import Meaning, Reading, Sheet, Source
 from bookings.intake.adapters.feed import is_feed
+from bookings.intake.adapters.markup import tidy
 from bookings.intake.adapters.record import Json, as_json
 from bookings.intake.adapters.registry import read
 from bookings.intake.enums import Arrival, MessageState
@@ -60,7 +61,7 @@ def preview(*, raw: bytes, name: str) -> Sheet:
 def accept_message(*, raw: bytes, name: str, source: Arrival, by: Actor, at: datetime) -> Accepted:
     """Keep a message and do what it says, if that is certain. The same bytes again answer what they answered first."""
     digest = hashlib.sha256(raw).hexdigest()
-    message = IntakeMessage(raw=raw, sha256=digest, source=source, name=name[:200], received_at=at)
+    message = IntakeMessage(raw=raw, sha256=digest, source=source, name=tidy(name)[:200], received_at=at)
     try:
         with transaction.atomic():
             message.save()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from bookings.intake import services
 from bookings.intake.models import IntakeEvent, IntakeMessage
 from bookings.models import Booking
 from jada.audit.models import Event
-from tests.bookings.intake.samples import FOLDER, expected, sample
+from tests.bookings.intake.samples import FOLDER, edited, expected, sample
 from tests.factories.intake import fleet
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +116,48 @@ class TestForReal:
         assert "waits for a person" in said
         assert "It is kept, and waits in the intake inbox because:" in said
         assert IntakeMessage.objects.get().name == "noise.eml"
+
+
+class TestWithoutADatabase:
+    @pytest.fixture(autouse=True)
+    def _no_tables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*args: object, **kwargs: object) -> None:
+            raise OperationalError("no such table: intake_listing")
+
+        monkeypatch.setattr(services, "preview", refuse)
+        monkeypatch.setattr(services, "accept_message", refuse)
+
+    def test_a_dry_run_reads_all_the_same(self) -> None:
+        assert json.loads(run(at(INSTANT), "--dry-run", "--json")) == expected(INSTANT)
+
+    def test_taking_in_says_what_to_do(self) -> None:
+        with pytest.raises(CommandError, match=r"has `manage\.py migrate` been run"):
+            run(at(INSTANT))
+
+
+def test_an_empty_calendar_says_so(tmp_path: Path) -> None:
+    raw = sample(CALENDAR)
+    file = tmp_path / "empty.ics"
+    file.write_bytes(raw[: raw.index(b"BEGIN:VEVENT")] + b"END:VCALENDAR\r\n")
+
+    assert "nothing in it." in run(str(file), "--dry-run")
+    assert "nothing to do." in run(str(file))
+
+
+def test_a_booking_without_its_times_is_still_named(tmp_path: Path) -> None:
+    file = tmp_path / "odd.eml"
+    file.write_bytes(edited("02_boatsetter_approved_html_only.eml", (">Start<", ">Zorblax<")))
+
+    assert "booking tfwpbnx, Boatsetter, Marcus Ferrell, 6 guests; waits for a person." in run(str(file), "--dry-run")
+
+
+def test_a_name_that_no_text_can_hold_is_kept_without_what_cannot_be(tmp_path: Path) -> None:
+    file = tmp_path / "m\udcff.eml"
+    file.write_bytes(b"noise")
+
+    run(str(file))
+
+    assert IntakeMessage.objects.get().name == "m.eml"
 
 
 class TestPaths:

@@ -401,6 +401,13 @@ class TestFeeds:
         assert readings
         assert all(reading.quarantined for reading in readings)
 
+    def test_wherever_it_is_cut_nothing_wrong_is_read(self) -> None:
+        raw, whole = sample(self.NAME), self.feed()
+
+        for cut in range(20, len(raw) - 2, 5):
+            readings = read_sample(raw[:cut], self.NAME).readings
+            assert all(reading.quarantined for reading in readings) or list(readings) == whole, cut
+
     @pytest.mark.parametrize(
         ("old", "new", "sentence"),
         [
@@ -441,7 +448,9 @@ class TestFeeds:
     def test_another_encoding_is_survived(self) -> None:
         assert self.feed((b"classic ketch", "classic k\xeatch".encode("cp1252")))[0].get("listing")
 
-    @pytest.mark.parametrize("raw", [b"BEGIN:VCALENDAR", b"BEGIN:VCALENDAR\r\nnonsense\r\nEND:VCALENDAR\r\n"])
+    @pytest.mark.parametrize(
+        "raw", [b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n", b"BEGIN:VCALENDAR\r\nnonsense\r\nEND:VCALENDAR\r\n"]
+    )
     def test_a_calendar_that_cannot_be_read_waits(self, raw: bytes) -> None:
         assert read_sample(raw, "x.ics").problems
 
