@@ -29,6 +29,7 @@ else:
 TONES = ("ok", "warn", "bad", "info", "mute")
 _tones: dict[type[models.TextChoices], dict[str, str]] = {}
 
+DATE = {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
 DATETIME = {
     "form_class": forms.DateTimeField,
     "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -63,7 +64,7 @@ def start_of_day(at: datetime) -> datetime:
 class NamedControls:
     """Inline cells have no visible label, so each control carries its name for assistive technology."""
 
-    formfield_overrides: Any = {models.DateTimeField: DATETIME}
+    formfield_overrides: Any = {models.DateTimeField: DATETIME, models.DateField: DATE}
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin

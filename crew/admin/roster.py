@@ -50,13 +50,16 @@ class CredentialInline(ConsoleInline):
 
 class UnavailabilityInline(ConsoleInline):
     model = Unavailability
-    verbose_name = "days off"
+    verbose_name = verbose_name_plural = "days off"
 
 
 @admin.register(CrewMember)
 class CrewMemberAdmin(ConsoleAdmin):
     form = CrewMemberForm
     inlines = (CredentialInline, UnavailabilityInline)
+    fields = (
+        ("name", "key"), ("role", "call_order"), "active", ("email", "phone"), ("roles", "contact_by", "languages"),
+    )  # fmt: skip
     list_display = ("name", "rank", "call_order", "papers", "on_roster", "email", "phone")
     list_filter = ("role", "active")
     search_fields = ("name", "key", "email")

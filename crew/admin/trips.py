@@ -68,8 +68,10 @@ class CrewEventAdmin(ReadOnlyAdmin):
     date_hierarchy = "booking__starts_at"
     ordering = ("booking__starts_at",)
     inlines = (AssignmentInline, ChecklistInline)
-    fields = ("trip", "booking_link", "departs", "call", "filled", "readiness", "state", "cancelled_at", "cancelled_by")
-    readonly_fields = fields
+    fields = (
+        ("trip", "booking_link"), ("departs", "call"), ("filled", "readiness", "state"), ("cancelled_at", "cancelled_by"),
+    )  # fmt: skip
+    readonly_fields = tuple(name for row in fields for name in row)
     actions = ("call_open_places",)
     quick_views = (
         ("Upcoming", "booking__starts_at__gte={today}&status__exact=open"),
@@ -217,7 +219,7 @@ class AssignmentAdmin(ConsoleAdmin):
     def trip(self, assignment: Assignment) -> SafeString:
         booking = assignment.event.booking
         address = reverse("admin:bookings_booking_change", args=[booking.pk])
-        return format_html('<a href="{}">{}</a>, {}', address, booking.ref, booking.vessel)
+        return format_html('<a href="{}">{}, {}</a>', address, booking.ref, booking.vessel)
 
     @admin.display(description="Departs", ordering="event__booking__starts_at")
     def departs(self, assignment: Assignment) -> str:
