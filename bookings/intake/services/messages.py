@@ -159,9 +159,12 @@ def _judge(message: IntakeMessage, *, by: Actor, at: datetime) -> Accepted:
 
 
 def _waits_already(message: IntakeMessage) -> IntakeMessage | None:
-    """A calendar comes again and again: what it says that needs a person stands in the inbox once."""
+    """A calendar comes again and again: the same entries with the same problems stand in the inbox once."""
+    if not message.channel:
+        return None  # nobody knows whose calendar it is, so none is like another
     others = IntakeMessage.objects.waiting().exclude(pk=message.pk).filter(channel=message.channel)
-    return next((other for other in others.defer("raw") if other.problems == message.problems), None)
+    said = (message.problems, message.reading)
+    return next((other for other in others.defer("raw") if (other.problems, other.reading) == said), None)
 
 
 def _act_on(message: IntakeMessage, reading: Reading, source: Source, *, at: datetime) -> _Outcome:

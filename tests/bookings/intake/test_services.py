@@ -233,6 +233,18 @@ class TestCalendars:
         assert (first.message.state, again.message.state) == (MessageState.QUARANTINED, MessageState.IGNORED)
         assert str(first.message) in again.message.decision
 
+    def test_one_that_says_more_waits_beside_it(self) -> None:
+        arrives(self.feed())
+
+        again = arrives(self.feed((b"20240531T130000Z", b"20240531T140000Z"), (b"Passengers: 10", b"Passengers: 9")))
+
+        assert again.quarantined
+
+    def test_calendars_of_nobody_are_not_taken_for_one(self) -> None:
+        calendars = [arrives(name) for name in ("22_airbnb_calendar.ics", "23_getmyboat_calendar.ics")]
+
+        assert [accepted.quarantined for accepted in calendars] == [True, True]
+
     def test_a_calendar_without_a_name_says_no_vessel(self) -> None:
         accepted = arrives(self.feed((b"X-WR-CALNAME", b"X-OTHER")))
 
