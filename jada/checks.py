@@ -38,7 +38,8 @@ def _keys() -> Iterator[CheckMessage]:
             hint="Make one with `manage.py new_key` and set both variables to what it prints.",
             id="jada.E003",
         )
-    for kid, key in settings.CREW_LINK_KEYS.items():
+    keys = settings.CREW_LINK_KEYS if isinstance(settings.CREW_LINK_KEYS, dict) else {}
+    for kid, key in keys.items():
         if _key_bytes(key) < 32:
             yield Error(
                 f"The crew link key {kid} is weak: it must be base64 of at least 32 random bytes.", id="jada.E004"

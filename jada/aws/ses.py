@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anymail.backends.amazon_ses import EmailBackend as AnymailSes
 from django.conf import settings
@@ -15,9 +16,14 @@ from django.core.mail import EmailMessage
 
 from jada.aws import clients
 
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
 
 class SesBackend(AnymailSes):  # type: ignore[misc]  # anymail is untyped
     """Making a client takes a tenth of a second and its connection is lost with it: one is kept, and never closed here."""
+
+    client: SESV2Client | None
 
     def open(self) -> bool:
         clients.guard()
