@@ -57,6 +57,7 @@ class BookingFinanceAdmin(OfABookingAdmin):
 
     form = AmountsForm
     list_display = ("booking", *AMOUNTS, "currency", "updated_at")
+    list_display_links = ("updated_at",)  # the first column leads to the trip
     fields = ("booking", *AMOUNTS, "currency", "private_note", "updated_at")
     readonly_fields = ("booking", "updated_at")
     quick_views = (("All", ""), ("No gross yet", "gross__isnull=True"))

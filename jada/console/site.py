@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
@@ -142,6 +145,27 @@ class ConsoleSite(admin.AdminSite):
             path(f"{one}retry/<int:effect>/", view(pages.retry), name="booking_retry"),
         ]
         return [*ours, *super().get_urls()]
+
+    def admin_view(  # type: ignore[override]  # the stubs promise the very view back
+        self, view: Callable[..., Any], cacheable: bool = False
+    ) -> Callable[..., Any]:
+        return super().admin_view(self._answering(view), cacheable)
+
+    def _answering(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """What is refused or gone is a page of the console, with its menu, and not a bare line of text."""
+
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return view(request, *args, **kwargs)
+            except PermissionDenied:
+                status, title, text = 403, "Not for your role", "Ask the ops manager if you need it for your work."
+            except Http404:
+                status, title, text = 404, "It is not here", "It was removed, or the address has a typing error."
+            context = {**self.each_context(request), "title": title, "text": text}
+            return render(request, "admin/console/refused.html", context, status=status)
+
+        return answer
 
     # --- what every page carries
 

@@ -118,6 +118,23 @@ class TestTheMenu:
 
         assert "/admin/outbox/effect/?state__in=dead,in_doubt" in client.get("/admin/").content.decode()
 
+    def test_what_is_refused_is_a_page_with_the_menu(self, client: Client) -> None:
+        somebody("Coordinator", client)
+
+        answer = client.get("/admin/finance/bookingfinance/")
+
+        assert answer.status_code == 403
+        assert "Not for your role" in answer.content.decode()
+        assert 'id="deck"' in answer.content.decode()
+
+    def test_what_is_gone_is_a_page_with_the_menu(self, client: Client, ops: User) -> None:
+        client.force_login(ops)
+
+        answer = client.get("/admin/bookings/booking/999/cancel/")
+
+        assert answer.status_code == 404
+        assert "It is not here" in answer.content.decode()
+
     def test_a_stranger_sees_nothing(self, client: Client, stranger: User) -> None:
         client.force_login(stranger)
 
