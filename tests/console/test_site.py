@@ -1,7 +1,10 @@
+import hashlib
+import json
 import re
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django_otp.oath import totp
@@ -177,3 +180,12 @@ class TestFinding:
 
     def test_nothing_asked_is_the_list(self, client: Client, booking: Booking) -> None:
         assert self.place(client, "  ") == "/admin/bookings/booking/"
+
+
+def test_what_is_vendored_is_byte_for_byte_what_the_manifest_says() -> None:
+    folder = django_settings.BASE_DIR / "jada" / "static" / "vendor"
+    manifest = json.loads((folder / "manifest.json").read_text())
+
+    there = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"}
+
+    assert manifest["sha256"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in there.items()}
