@@ -16,7 +16,6 @@ from email.errors import (
     InvalidBase64CharactersDefect,
     InvalidBase64LengthDefect,
     InvalidBase64PaddingDefect,
-    MessageError,
     MultipartInvariantViolationDefect,
     NoBoundaryInMultipartDefect,
     StartBoundaryNotFoundDefect,
@@ -33,8 +32,9 @@ MAX_PARTS = 60
 MAX_DEPTH = 4  # forwards of forwards
 MAX_TEXT = 400_000  # characters of one body
 
-# What the standard library's parser is known to raise on malformed headers and parts, beside its own MessageError.
-UNREADABLE = (MessageError, LookupError, ValueError, AttributeError, TypeError, AssertionError, RecursionError)
+# The standard library's parser raises whatever its bugs raise (an UnboundLocalError on "From: :.@["), and what a stranger
+# sends must never stop the intake: the message is kept, and a person reads it.
+UNREADABLE = Exception
 _TORN = (
     CloseBoundaryNotFoundDefect,
     InvalidBase64CharactersDefect,
@@ -198,27 +198,21 @@ def _headers(message: EmailMessage) -> Document:
 
 def _only_sender(message: EmailMessage) -> tuple[str, str]:
     """(display name, address) of the one author; two From headers or two authors are nobody."""
-    try:
-        headers = message.get_all("From") or []
-        addresses = [address for header in headers for address in header.addresses]
-    except UNREADABLE:
-        return "", ""
+    headers = message.get_all("From") or []
+    addresses = [address for header in headers for address in header.addresses]
     if len(headers) != 1 or len(addresses) != 1 or not addresses[0].domain:
         return "", ""
     return tidy(addresses[0].display_name), tidy(addresses[0].addr_spec).lower()
 
 
 def _header_values(message: EmailMessage, name: str) -> list[str]:
-    try:
-        return [str(value) for value in message.get_all(name) or []]
-    except UNREADABLE:
-        return []
+    return [str(value) for value in message.get_all(name) or []]
 
 
 def _header_date(message: EmailMessage) -> datetime | None:
     try:
         stamp = parsedate_to_datetime(str(message["Date"]))
-    except UNREADABLE:
+    except (TypeError, ValueError, IndexError):
         return None
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
@@ -285,7 +279,7 @@ def _inner_date(text: str, zone: ZoneInfo) -> datetime | None:
     if re.search(r"(?:[+-]\d{4}|\bGMT|\bUTC)$", text):
         try:
             return parsedate_to_datetime(text)
-        except UNREADABLE:
+        except (TypeError, ValueError, IndexError):
             return None
     wall, whole = values.read_moment(text)
     return values.local(wall, zone)[0] if wall and whole else None

@@ -69,6 +69,9 @@ class TestLayouts:
         assert reading.acts
         assert reading.external_id == "kqvmztr"
 
+    def test_the_same_said_twice_is_said_once(self) -> None:
+        assert read(mail(f"{PLAIN}Booking ID: kqvmztr\n")).acts
+
     def test_piped_rows(self) -> None:
         assert read(mail(PLAIN.replace(": ", " | ").replace("Booking | ", "Booking: "))).acts
 
@@ -349,8 +352,9 @@ class TestForwards:
         assert reading.sent_at is not None
         assert reading.sent_at.timestamp() == 1716308040
 
-    def test_a_forward_without_a_date_that_can_be_read_waits(self) -> None:
-        text = f"From: boatsetter@mail.boatsetter.com\nDate: lately\nSubject: Instant Booking for\n\n{PLAIN}"
+    @pytest.mark.parametrize("stamp", ["lately", "Tuesday, GMT"])
+    def test_a_forward_without_a_date_that_can_be_read_waits(self, stamp: str) -> None:
+        text = f"From: boatsetter@mail.boatsetter.com\nDate: {stamp}\nSubject: Instant Booking for\n\n{PLAIN}"
 
         assert "when it was sent" in problems(mail(text, sender="rosa@halcyoncharters.example"))
 
@@ -457,6 +461,14 @@ class TestFeeds:
 
 def test_a_part_that_is_too_long_is_not_read() -> None:
     assert "too long to be read" in problems(mail(PLAIN + "x " * 250_000))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"From: :.@[ ", b"From: =?:;)@", b"From: <\r\n =?utf-8?q??=", b"Content-Type: text/plain; charset*0*=a%\x00''=b"],
+)
+def test_what_the_parser_stumbles_over_is_no_mail(head: bytes) -> None:
+    assert read(head + b"\r\n\r\nhi").quarantined
 
 
 @pytest.mark.parametrize("header", [b"From: \xff\xfe <>\r\n", b"From: <a@b@c>, =?utf-8?q?=ff?= <\r\n", b"From: ,\r\n"])
