@@ -118,6 +118,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "jada.keys.client_address"  # else everybody behind the edge shares its address
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 LOGIN_URL = "admin:login"
 SESSION_COOKIE_AGE = 8 * 3600
@@ -139,6 +140,7 @@ ORIGIN_VERIFY = env.str("ORIGIN_VERIFY", "")  # what our CDN adds as X-Origin-Ve
 # --- transport -------------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a load balancer asks over plain http
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "strict-origin"  # no-referrer makes browsers send Origin: null, and Django answer 403
