@@ -125,9 +125,27 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
         """What the page of one row is called; its own text, unless a page knows better."""
         return str(obj)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only what the list itself offers: its filters, its dates, its quick views.
+
+        The stock admin filters by any field of the row, a hidden one too: an amount in a private note, or a guest's
+        address, could then be guessed letter by letter.
+        """
+        if lookup in {name for _, query in self.quick_views for name, _ in parse_qsl(query)}:
+            return True
+        offered = {self.date_hierarchy or "", *map(_filtered, self.get_list_filter(request))} - {""}
+        known = any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+        return known and super().lookup_allowed(lookup, value, request)
+
     def opening_query(self, at: datetime) -> str:
         """The address of the first quick view, as a query string; empty where there is none."""
         return _filled(self.quick_views[0][1], at) if self.quick_views else ""
+
+
+def _filtered(list_filter: Any) -> str:
+    """The name in the address of one entry of `list_filter`: a field, (field, class), or a class with its own."""
+    name = list_filter[0] if isinstance(list_filter, tuple) else list_filter
+    return name if isinstance(name, str) else str(name.parameter_name)
 
 
 def _filled(query: str, at: datetime) -> str:
