@@ -43,6 +43,7 @@ def local() -> str:
         "CONSOLE_REQUIRE_OTP": "false",
         "OUTBOX_HOST": "none",
         "MAILBOX_DIR": str(ENV_FILE.parent / "var" / "mailbox"),
+        "STAFF_DOMAINS": "sailjada.com,halcyoncharters.example",  # the samples' operator forwards one of its mails
         "AWS_ENDPOINT_URL": "http://127.0.0.1:8002",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
