@@ -18,6 +18,7 @@ from crew.services.calling import answer_deadline, fill_places, release, release
 from crew.services.fitness import needs_of, unfit
 from crew.services.letters import tell_changed
 from crew.services.news import TOPIC, announce
+from crew.services.notes import refuse_money
 from jada.audit.actors import Actor
 from jada.audit.services import record
 from jada.outbox.entries import enqueue
@@ -27,6 +28,8 @@ SEEN = frozenset({
     "vessel", "starts_at", "ends_at", "party_size", "status", "product", "guest_name", "occasion", "public_note",
     "payment_state",
 })  # fmt: skip
+# What people type for crew to read.
+TYPED = ("public_note", "occasion")
 # What crew act on: a change of one of these is told.
 NEWS = frozenset({"vessel", "starts_at", "ends_at", "party_size"})
 
@@ -38,8 +41,10 @@ def follow_booking(
     """Bring the crew event to what the trip has become, and tell whoever must hear of it, once a revision.
 
     Answers None for a trip that has none: an inquiry, a quote, one under review, one cancelled before it had any.
-    `tell=False` makes event, places and checklist, and invites nobody.
+    `tell=False` makes event, places and checklist, and invites nobody. Raises `MoneyInNote` for a new text that crew
+    must not read, through whatever door it came: the act is undone.
     """
+    _refuse_amounts(booking, changed, new=act == "booked" and not changed)
     event = CrewEvent.objects.select_for_update().filter(booking=booking).first()
     if event:
         event.booking = booking
@@ -61,6 +66,12 @@ def follow_booking(
         fill_places(event, by=by, at=at)
     announce(event, by=by, at=at)
     return event
+
+
+def _refuse_amounts(booking: Booking, changed: frozenset[str], *, new: bool) -> None:
+    for name in TYPED:
+        if new or name in changed:
+            refuse_money(getattr(booking, name))
 
 
 def event_of(booking: Booking) -> CrewEvent | None:

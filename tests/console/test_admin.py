@@ -358,7 +358,7 @@ class TestHistory:
         booking = a_booking()
         TestAmending().change(console, booking, starts_at="2027-05-30T14:00", ends_at="2027-05-30T17:00")
 
-        html = console.get("/admin/audit/event/?act__contains=amended").content.decode()
+        html = console.get("/admin/audit/event/?q=amended").content.decode()
 
         assert "Sun 30 May 2027, 1:00 PM → Sun 30 May 2027, 2:00 PM" in html
 
@@ -538,3 +538,33 @@ class TestFilteringByTheAddress:
             choices = [choice for spec in changes.filter_specs for choice in spec.choices(changes)]
             for choice in choices:
                 assert console.get(url + choice["query_string"]).status_code == 200, (model, choice)
+
+
+class TestTextsThatCrewRead:
+    @pytest.mark.parametrize("name", ["public_note", "occasion"])
+    def test_an_amount_in_a_new_booking_is_refused_with_the_words_shown(
+        self, console: Client, vessel: Vessel, name: str
+    ) -> None:
+        answer = console.post(ADD, typed(vessel, **{name: "Captain gets $150"}))
+
+        assert "“$150” looks like an amount" in errors(answer)
+        assert not Booking.objects.exists()
+
+    @pytest.mark.parametrize("name", ["public_note", "occasion"])
+    def test_an_amount_in_a_changed_booking_is_refused_and_nothing_is_written(
+        self, console: Client, vessel: Vessel, name: str
+    ) -> None:
+        booking = a_booking(vessel=vessel)
+
+        answer = console.post(
+            f"/admin/bookings/booking/{booking.pk}/change/", typed(vessel, party_size=5, **{name: "USD 840.75"})
+        )
+
+        assert "looks like an amount" in errors(answer)
+        booking.refresh_from_db()
+        assert (booking.public_note, booking.occasion, booking.party_size) == ("", "", 3)
+
+    def test_an_amount_may_stand_in_the_private_note(self, console: Client, vessel: Vessel) -> None:
+        console.post(ADD, typed(vessel, private_note="Gross 840.75"))
+
+        assert Booking.objects.get().private_note == "Gross 840.75"

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.db.models import QuerySet
 from django.test import Client
 
 from bookings.finance.services import record_amounts
+from bookings.models import Booking
 from crew import services
 from crew.models import CrewEvent
 from crew.services.letters import facts
@@ -89,7 +91,8 @@ def test_no_amount_is_anywhere(event: CrewEvent, enter: Enter) -> None:
 
 def test_an_amount_that_reached_the_public_note_stays_off_the_page(enter: Enter) -> None:
     mate("juno")
-    event = a_crew_event(public_note="Captain gets $150, gross 84077.31", occasion="$500 birthday")
+    event = a_crew_event()
+    QuerySet(Booking).update(public_note="Captain gets $150, gross 84077.31", occasion="$500 birthday")
 
     for name, content in surfaces(event, enter(event, "juno")).items():
         assert not SPELLED.search(content.decode()), name

@@ -10,6 +10,10 @@ LEAKS = [
     "$ 840", "&#36;840", "<b>$</b>840", "$\u200b840", "gross 840", "Gross: 840.75", "payout is 1121", "fee 151.34",
     "captain gets 150 net", "commission 280.25", "deposit 500 received", "balance 340 open", "price: 1575", "paid 250 today",
     "50 per hour", "25/hr", "18% of gross", "1.5k usd", "rate 50", "tip 40 for Ana", "pago 200 pesos", "840,75", "500 deposit",
+    "USD840", "840USD", "840 buck", "CHF 900", "AUD 900", "₩9000", "840-dollar charter", "fifty dollars an hour", "50 cents",
+    "eight hundred dollars", "grossed 1200", "tips: 200", "payment of 500", "charged 800", "charge is 800", "quoted 900",
+    "amount 840", "earnings 840", "pays 900", "captain gets 150", "owed 200", "subtotal 840", "Gross:\n840", "%24840",
+    "$\u0301840", "840 dólares", "propina 200", "gross840", "5 grand", "Gate code 4471. " * 700 + "$840",
 ]  # fmt: skip
 INNOCENT = [
     "", "Meet at 1:30 PM, slip 12", "One guest uses a cane. Two vegetarians.", "12 life jackets aboard",
@@ -17,6 +21,8 @@ INNOCENT = [
     "Balance the load: 4 guests forward", "Wind 15 knots, course 240", "Gate code 4471", "Price party of 6", "Net weight 12 bags",
     "Depart 13:00, back 16:00", "University of San Diego, USD alumni", "32.72 N, 117.20 W", "30 May 2027", "Bring 50 feet of line",
     "Paid in full", "No fee talk with guests", "Rate the sail afterwards",
+    "Charged 2 radios", "Total of 8 aboard", "Wind 12.50 kn", "Engine 1200.50 hours", "Tip the anchor 30 degrees",
+    "Crew makes 2 trips", "RS 200 dinghy alongside", "50% more ice",
 ]  # fmt: skip
 
 
@@ -45,7 +51,17 @@ def test_what_slipped_in_by_another_door_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["9" * 10_000, "$" * 10_000, "gross " * 2_000, "1 " * 5_000, "<" * 10_000, "per 1" * 2_000]
+    "text",
+    [
+        "9" * 10_000,
+        "$" * 10_000,
+        "gross " * 2_000,
+        "1 " * 5_000,
+        "<" * 10_000,
+        "per 1" * 2_000,
+        "%24" * 3_300,
+        "total\n" * 1_600,
+    ],
 )
 def test_no_text_takes_long(text: str) -> None:
     import time
