@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
 from django.views import defaults
 from ninja import NinjaAPI, Schema
@@ -90,7 +91,9 @@ def not_let_in(request: HttpRequest, refusal: CredentialRefused) -> HttpResponse
 @api.exception_handler(BookingRefused)
 def not_so(request: HttpRequest, refusal: BookingRefused) -> HttpResponse:
     code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(refusal).__name__).lower()  # VesselTaken -> vessel_taken
-    return refuse(409 if isinstance(refusal, VesselTaken) else 422, code, str(refusal))
+    if isinstance(refusal, VesselTaken):
+        return refuse(409, code, refusal.nameless)
+    return refuse(422, code, str(refusal))
 
 
 @api.exception_handler(KeyReused)
@@ -152,6 +155,12 @@ def _said_as_problem(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
 def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: a form that was open too long, or that another site sent. Nothing was changed by it."""
+    sentence = "This page was open too long, or cookies are off here: go back, load it again, and do it once more."
+    return render(request, "refused.html", {"sentence": sentence}, status=403, using="jinja2")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -127,6 +127,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sjconsole" if DEBUG else "__Host-sjconsole"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+CSRF_FAILURE_VIEW = "jada.api.csrf_failure"
 CREW_COOKIE_NAME = "sjcrew" if DEBUG else "__Host-sjcrew"
 
 # --- keys: who may call, and what signs the links ----------------------------------------------------------------

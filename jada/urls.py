@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from jada import api, health
@@ -11,7 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("crew/", include("crew.urls")),
     path("api/", api.urls()),
-    re_path(r"^api/.*", api.not_found),
+    re_path(r"^api/.*", csrf_exempt(api.not_found)),
     path("health/live", health.live),
     path("health/ready", health.ready),
 ]
