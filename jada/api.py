@@ -132,6 +132,8 @@ def _sentence(found: dict[str, Any]) -> str:
             return "is missing"
         case "extra_forbidden":
             return "is not known here"
+        case "timezone_aware":
+            return "needs its offset, such as 2027-05-30T13:00:00-07:00 (or send date and start, the clock at the dock)"
         case "value_error":
             return str(found["msg"]).removeprefix("Value error, ")
     text = str(found["msg"]).removeprefix("Input ").removeprefix("Value ")
