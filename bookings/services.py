@@ -32,7 +32,14 @@ class BookingRefused(Exception):
 
 
 class VesselTaken(BookingRefused):
-    """The vessel's time is taken, turnaround included. The sentence names what stands there."""
+    """The vessel's time is taken, turnaround included. The sentence names what stands there.
+
+    `nameless` says the same without the other guest's name: for systems outside.
+    """
+
+    def __init__(self, sentence: str, nameless: str = "") -> None:
+        super().__init__(sentence)
+        self.nameless = nameless or sentence
 
 
 class OverCapacity(BookingRefused):
@@ -286,12 +293,14 @@ def refuse_overlap(vessel: Vessel, start: datetime, blocked_until: datetime, *, 
         return
     zone = vessel.zone
     begins, ends = other.starts_at.astimezone(zone), other.ends_at.astimezone(zone)
-    what = f"{other.booking.ref} ({other.booking.guest_name or 'guest'})" if other.booking else f"“{other}”"
+    what = other.booking.ref if other.booking else f"“{other}”"
+    guest = f" ({other.booking.guest_name or 'guest'})" if other.booking else ""
     gap = f", and {vessel.turnaround_minutes} minutes of turnaround after a trip" if other.booking else ""
-    raise VesselTaken(
-        f"{vessel} is taken by {what} from {begins:%A %-d %B %Y, %-I:%M %p} to {ends:%-I:%M %p}{gap}: "
+    then = (
+        f" from {begins:%A %-d %B %Y, %-I:%M %p} to {ends:%-I:%M %p}{gap}: "
         "choose another time or vessel, or move the other first."
     )
+    raise VesselTaken(f"{vessel} is taken by {what}{guest}{then}", nameless=f"{vessel} is taken by {what}{then}")
 
 
 # --- the parts of an act -------------------------------------------------------------------------------------------

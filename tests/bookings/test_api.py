@@ -178,13 +178,14 @@ class TestHolding:
         assert entry.blocked_until == datetime(2027, 6, 13, 0, 0, tzinfo=UTC)
 
     def test_refuses_a_time_that_is_taken_and_names_what_is_there(self, dashboard: Dashboard, jada: Vessel) -> None:
-        booking = a_booking(vessel=jada)
+        booking = a_booking(vessel=jada, guest_name="Dana Whit")
 
         answer = dashboard.post(date="2027-05-30", start="16:30", duration_hours=2)
 
         assert answer.status_code == 409
         assert answer.json()["error"] == "vessel_taken"
         assert booking.ref in answer.json()["message"]
+        assert "Whit" not in answer.json()["message"]  # whose trip it is, is nothing for a dashboard
         assert CalendarEntry.objects.count() == 1
 
     def test_a_hold_keeps_a_booking_out(self, dashboard: Dashboard, jada: Vessel) -> None:
