@@ -1,4 +1,4 @@
-"""The last net before a log line is written: no crew link, no key, no bearer token."""
+"""The last net before a log line is written: no crew link, no key, no bearer token, and no line made by a stranger."""
 
 import logging
 import re
@@ -10,16 +10,23 @@ _SECRETS = re.compile(
     r"|(?<=Bearer )\S+",
 )
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 def without_secrets(text: str) -> str:
     return _SECRETS.sub("[hidden]", text)
+
+
+def one_line(text: str) -> str:
+    """Control characters as they are written in a program: a path with a line break makes no second entry."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class HideSecrets(logging.Filter):
     """Works on the formatted line and on the traceback, whatever the caller passed as arguments."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = without_secrets(record.getMessage()), None
+        record.msg, record.args = one_line(without_secrets(record.getMessage())), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

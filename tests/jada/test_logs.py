@@ -66,3 +66,20 @@ def test_hides_what_comes_in_a_traceback(log: io.StringIO) -> None:
 
     assert "ValueError" in log.getvalue()
     assert JWT not in log.getvalue()
+
+
+@pytest.mark.parametrize("broken", ["\n", "\r\n", "\u2028", "\x85"])
+def test_a_line_break_in_a_strangers_text_makes_no_second_entry(log: io.StringIO, broken: str) -> None:
+    logging.getLogger("tests.logs").warning("refused at %s", f"/api/events/X{broken}2027-05-30 ERROR paid")
+
+    assert len(log.getvalue().splitlines()) == 1
+
+
+def test_a_celery_worker_keeps_the_net() -> None:
+    from jada.celery import app  # Celery is imported by the test that needs it
+
+    before = list(logging.getLogger().handlers)
+
+    app.log.setup_logging_subsystem()
+
+    assert logging.getLogger().handlers == before
