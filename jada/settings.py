@@ -115,6 +115,7 @@ CONSOLE_REQUIRE_OTP = env.bool("CONSOLE_REQUIRE_OTP", True)
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "jada.keys.client_address"  # behind the CDN every socket is the proxy's
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False

@@ -87,6 +87,17 @@ class TestSigningIn:
         assert answer.status_code == 429
         assert "Too many tries" in answer.content.decode()
 
+    def test_a_stranger_behind_our_cdn_shuts_nobody_else_out(self, client: Client, ops: User, settings: Any) -> None:
+        settings.AXES_ENABLED, settings.ORIGIN_VERIFY = True, "only-the-cdn-knows"
+        typed = {"username": "ops", "password": "wrong", "otp_token": "1"}
+
+        def tries(viewer: str) -> int:
+            headers = {"X-Origin-Verify": "only-the-cdn-knows", "CloudFront-Viewer-Address": f"{viewer}:443"}
+            return client.post("/admin/login/", typed, headers=headers).status_code
+
+        assert [tries("203.0.113.9") for _ in range(5)][-1] == 429
+        assert tries("198.51.100.7") == 200
+
 
 class TestTheMenu:
     def test_an_ops_manager_finds_every_place(self, client: Client, ops: User) -> None:
