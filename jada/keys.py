@@ -140,7 +140,7 @@ class KeyAuth(AuthBase, ABC):
 
     def credential(self, request: HttpRequest) -> Credential:
         name = self.kind.name
-        if any(_IN_ADDRESS.search(value) for _, values in request.GET.lists() for value in values):
+        if any(_IN_ADDRESS.search(part) for asked, values in request.GET.lists() for part in (asked, *values)):
             raise CredentialWrong(
                 f"A {name} must not stand in the address, where logs keep it: "
                 "send it as a header, and have this one replaced."

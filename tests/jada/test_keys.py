@@ -116,6 +116,8 @@ class TestServiceKey:
     def test_refuses_a_key_in_the_address_even_beside_a_right_header(self, headers: dict[str, str]) -> None:
         with pytest.raises(CredentialWrong, match="address"):
             ServiceKey()(a_request(query=f"?key={SERVICE_KEY}", **headers))
+        with pytest.raises(CredentialWrong, match="address"):
+            ServiceKey()(a_request(query=f"?{SERVICE_KEY}", **headers))
 
     def test_takes_it_from_the_body_only_where_old_clients_may(self) -> None:
         request = a_request("POST", {"SERVICE_KEY": SERVICE_KEY})
