@@ -36,7 +36,7 @@ from jada.modeladmin import ConsoleAdmin, ReadOnlyAdmin, pill, tones
 tones(MessageState, read="info", acted="ok", quarantined="bad", ignored="mute")
 tones(EventKind, booking="ok", amendment="info", cancellation="mute")
 
-DECIDES = "intake.change_intakemessage"
+READS, DECIDES = "intake.view_intakemessage", "intake.change_intakemessage"
 SHOWN = 60_000  # characters of the message as it came
 
 
@@ -241,6 +241,12 @@ class ListingAdmin(ConsoleAdmin):
             at=timezone.now(),
         )
         obj.pk = listing.pk
+        if not request.user.has_perm(READS):  # a message's subject and its problems may name amounts
+            done = sum(not accepted.quarantined for accepted in read)
+            words = f"Of the messages that waited for this listing, read: {done}, still waiting: {len(read) - done}."
+            if read:
+                self.message_user(request, words, messages.SUCCESS)
+            return
         for accepted in read:
             self.message_user(
                 request, outcome(accepted), messages.WARNING if accepted.quarantined else messages.SUCCESS

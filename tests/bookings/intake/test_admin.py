@@ -3,7 +3,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -11,6 +11,7 @@ from bookings.intake.enums import MessageState
 from bookings.intake.models import IntakeMessage, Listing
 from bookings.models import Booking
 from jada.audit.models import Event
+from jada.console.roles import make_roles
 from tests.bookings.intake.samples import edited
 from tests.factories.bookings import VesselFactory
 from tests.factories.intake import KETCH, arrives, fleet
@@ -117,6 +118,23 @@ class TestDeciding:
 
         assert Booking.objects.get().ref in answer.content.decode()
         assert Listing.objects.get().title == KETCH
+
+    def test_mapping_shows_nothing_of_the_messages_to_those_who_may_not_read_them(self, client: Client) -> None:
+        message = arrives(INSTANT).message
+        make_roles()
+        cora = User.objects.create_user("cora", is_staff=True)
+        cora.groups.add(Group.objects.get(name="Coordinator"))
+        client.force_login(cora)
+
+        answer = client.post(
+            reverse("admin:intake_listing_add"),
+            {"channel": message.channel, "title": message.listing, "vessel": VesselFactory().pk, "product": ""},
+            follow=True,
+        )
+
+        said = [str(one) for one in answer.context["messages"]]
+        assert "Of the messages that waited for this listing, read: 1, still waiting: 0." in said
+        assert not any(message.subject in one for one in said)
 
     def test_another_vessel_for_a_listing_is_set_on_its_page(self, desk: Client) -> None:
         fleet()
