@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
@@ -23,6 +23,7 @@ from jada.audit.services import record
 MATERIAL = frozenset({"vessel", "starts_at", "ends_at", "party_size", "status"})
 # What history shows as it was; the other fields are named without their content (contacts, notes).
 SHOWN = frozenset({"vessel", "starts_at", "ends_at", "party_size", "product", "occasion"})
+LONGEST = timedelta(days=366)
 
 Also = Callable[[Booking], None]
 
@@ -52,6 +53,10 @@ class InThePast(BookingRefused):
 
 class EndsBeforeStart(BookingRefused):
     """The trip ends before it begins."""
+
+
+class TooLong(BookingRefused):
+    """The trip or hold would take its vessel for longer than `LONGEST`: a mistyped year, or worse."""
 
 
 class AlreadyCancelled(BookingRefused):
@@ -310,6 +315,8 @@ def _check(trip: TripDetails, *, at: datetime, past_ok: bool, status: BookingSta
     """The rules of a trip, each with a sentence. An inquiry may be too large: it is answered, not sailed."""
     if trip.ends_at <= trip.starts_at:
         raise EndsBeforeStart("The trip ends before it begins: check the end, and its date if it ends after midnight.")
+    if trip.ends_at - trip.starts_at > LONGEST:
+        raise TooLong("It ends more than a year after it starts: check the end, its year first.")
     if trip.starts_at < at and not past_ok:
         local = trip.starts_at.astimezone(trip.vessel.zone)
         raise InThePast(

@@ -12,6 +12,7 @@ from bookings.services import (
     EndsBeforeStart,
     InThePast,
     OverCapacity,
+    TooLong,
     TripDetails,
     VesselTaken,
     amend_booking,
@@ -121,6 +122,12 @@ class TestBookRefuses:
     def test_seven_passengers_on_a_six_passenger_vessel(self) -> None:
         with pytest.raises(OverCapacity, match="may carry 6 passengers, not 7"):
             a_booking(party_size=7)
+
+    def test_a_trip_that_would_take_its_vessel_for_decades(self) -> None:
+        with pytest.raises(TooLong, match="more than a year after it starts"):
+            a_booking(ends_at=START.replace(year=2099))
+
+        assert not Booking.objects.exists()
 
     def test_a_past_date_unless_it_really_took_place(self) -> None:
         past = NOW - timedelta(days=1)
