@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104  compared with, never bound
+LOOPBACK = ("localhost", "::1")
 
 
 def findings() -> Iterator[CheckMessage]:
@@ -32,15 +32,15 @@ def _keys() -> Iterator[CheckMessage]:
             )
         elif not all(isinstance(h, str) and len(h) == 64 and _is_hex(h) for h in hashes.values()):
             yield Error(f"{name} must be JSON of key id to SHA-256 in hex (64 digits).", id="jada.E002")
-    if settings.CREW_LINK_ACTIVE_KID not in settings.CREW_LINK_KEYS:
+    keys = settings.CREW_LINK_KEYS if isinstance(settings.CREW_LINK_KEYS, dict) else {}
+    if settings.CREW_LINK_ACTIVE_KID not in keys:
         yield Error(
             "CREW_LINK_KEYS has no key with the id in CREW_LINK_ACTIVE_KID: crew links cannot be signed.",
             hint="Make one with `manage.py new_key` and set both variables to what it prints.",
             id="jada.E003",
         )
-    keys = settings.CREW_LINK_KEYS if isinstance(settings.CREW_LINK_KEYS, dict) else {}
     for kid, key in keys.items():
-        if _key_bytes(key) < 32:
+        if not _is_strong(key):
             yield Error(
                 f"The crew link key {kid} is weak: it must be base64 of at least 32 random bytes.", id="jada.E004"
             )
@@ -49,11 +49,11 @@ def _keys() -> Iterator[CheckMessage]:
 def _production() -> Iterator[CheckMessage]:
     if len(settings.SECRET_KEY) < 50 or len(set(settings.SECRET_KEY)) < 5:
         yield Error("SECRET_KEY is missing or weak: set it to at least 50 random characters.", id="jada.E005")
-    if any(host in ("*", "") or host.startswith("*") for host in settings.ALLOWED_HOSTS) or not settings.ALLOWED_HOSTS:
+    if any(not host or host[0] in "*." for host in settings.ALLOWED_HOSTS) or not settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS has a wildcard or is empty: name the hosts that the application serves.", id="jada.E006"
         )
-    if settings.AWS_ENDPOINT_URL and (urlsplit(settings.AWS_ENDPOINT_URL).hostname or "") in LOOPBACK:
+    if settings.AWS_ENDPOINT_URL and _is_here(settings.AWS_ENDPOINT_URL):
         yield Error(
             "AWS_ENDPOINT_URL points to this machine while DEBUG is off: pages and mails would reach nobody. "
             "Unset it to use AWS.",
@@ -78,11 +78,22 @@ def _is_hex(text: str) -> bool:
     return True
 
 
-def _key_bytes(key: object) -> int:
+def _is_strong(key: object) -> bool:
+    """At least 32 bytes, and not the same few over and over: those came from no random source."""
     try:
-        return len(base64.b64decode(str(key), validate=True))
-    except binascii.Error:
-        return 0
+        secret = base64.b64decode(str(key), validate=True)
+    except ValueError:
+        return False
+    return len(secret) >= 32 and len(set(secret)) >= 8
+
+
+def _is_here(url: str) -> bool:
+    """Whether an address leads to this very machine, however it is spelled."""
+    host = (urlsplit(url if "//" in url else f"//{url}").hostname or "").rstrip(".")
+    try:
+        return socket.inet_aton(host)[0] in (0, 127)  # takes 127.1 and the like, as the resolver does
+    except OSError:
+        return host in LOOPBACK or host.endswith(".localhost")
 
 
 @register("jada")
