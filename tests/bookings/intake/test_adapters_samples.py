@@ -109,6 +109,13 @@ class TestOtherForms:
 
         assert agree(as_json(read_sample(raw).readings[0]), expected(name))
 
+    @pytest.mark.parametrize("label", [b"iso-8859-1", b"us-ascii", b"utf-8"])
+    def test_windows_bytes_under_another_label_are_read_as_browsers_read_them(self, label: bytes) -> None:
+        name = "03_boatsetter_modified_text_only.eml"
+        raw = sample(name).decode().encode("cp1252").replace(b'charset="utf-8"', b'charset="' + label + b'"')
+
+        assert agree(as_json(read_sample(raw).readings[0]), expected(name))
+
     @pytest.mark.parametrize("name", BOATSETTER_MAILS)
     @pytest.mark.parametrize("width", [16, 20, 24, 30, 40, 60])
     def test_a_text_that_was_wrapped_anew_reads_the_same_or_waits(self, name: str, width: int) -> None:
