@@ -42,9 +42,12 @@ class DockTimeField(forms.DateTimeField):
             return None
         for pattern in ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
             try:
-                return datetime.strptime(str(value), pattern)
+                wall = datetime.strptime(str(value), pattern)
             except ValueError:
                 continue
+            if 2000 <= wall.year <= 2100:  # beyond, some zone has no such instant
+                return wall
+            raise forms.ValidationError("Give a year from 2000 to 2100.")
         raise forms.ValidationError("Give a date and a time, such as 2027-05-30 13:00.")
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -156,6 +156,8 @@ class ConsoleSite(admin.AdminSite):
 
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if any("\0" in text for data in (request.GET, request.POST) for _, said in data.lists() for text in said):
+                raise BadRequest("PostgreSQL takes that character in no text, and no person types it.")
             try:
                 return view(request, *args, **kwargs)
             except PermissionDenied:

@@ -568,3 +568,22 @@ class TestTextsThatCrewRead:
         console.post(ADD, typed(vessel, private_note="Gross 840.75"))
 
         assert Booking.objects.get().private_note == "Gross 840.75"
+
+
+class TestWhatNobodyTypes:
+    @pytest.mark.parametrize("path", ["find/?q=a%00b", "audit/event/?actor_kind__exact=%00", "calendar/?vessel=%00"])
+    def test_a_null_character_in_the_address_is_a_bad_request(self, console: Client, path: str) -> None:
+        assert console.get(f"/admin/{path}").status_code == 400
+
+    def test_a_null_character_in_a_reason_is_a_bad_request(self, console: Client) -> None:
+        booking = a_booking()
+
+        assert console.post(f"/admin/bookings/booking/{booking.pk}/cancel/", {"reason": "x\0"}).status_code == 400
+
+    @pytest.mark.parametrize("year", ["0001", "9999"])
+    def test_a_year_beyond_the_calendar_is_refused_with_a_sentence(
+        self, console: Client, vessel: Vessel, year: str
+    ) -> None:
+        answer = console.post(ADD, typed(vessel, starts_at=f"{year}-01-01T00:00", ends_at=f"{year}-12-31T23:59"))
+
+        assert "from 2000 to 2100" in errors(answer)
