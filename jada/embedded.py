@@ -160,6 +160,7 @@ class Company:
         """Serve, and deliver."""
         from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
+        from bookings.tasks import release_expired_holds
         from crew.tasks import expire_invitations
         from guests.tasks import turn_pages
         from jada.outbox import host
@@ -174,6 +175,7 @@ class Company:
         server.set_app(application)
         threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
         self.server = server
+        host.every_minute(release_expired_holds)
         host.every_minute(turn_pages)
         host.every_minute(expire_invitations)
         self.threads = host.start_threads()

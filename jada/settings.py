@@ -216,6 +216,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry_on_timeout": False}
 CELERY_BEAT_SCHEDULE = {
     "outbox-sweep": {"task": "outbox.sweep", "schedule": 15.0},
+    "bookings-release-expired": {"task": "bookings.release_expired", "schedule": 60.0},
     "guests-turn-pages": {"task": "guests.turn_pages", "schedule": 60.0},
     "crew-expire-invitations": {"task": "crew.expire_invitations", "schedule": 60.0},
 }

@@ -1,12 +1,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bookings.enums import BookingStatus, EntryStatus, PaymentState
-from bookings.models import Booking, CalendarEntry
+from bookings.enums import BookingStatus, EntryKind, EntryStatus, PaymentState
+from bookings.models import Booking, CalendarEntry, Vessel
 from bookings.services import (
     AlreadyCancelled,
     EndsBeforeStart,
@@ -20,9 +20,11 @@ from bookings.services import (
     confirm_booking,
     find_booking,
     reinstate_booking,
+    release_expired,
     set_payment_state,
 )
 from bookings.signals import booking_changed
+from bookings.tasks import release_expired_holds
 from jada.audit.actors import SYSTEM
 from jada.audit.models import Event
 from tests.factories.bookings import NOW, START, VesselFactory, a_booking, trip
@@ -302,3 +304,49 @@ def test_an_empty_external_id_names_no_booking() -> None:
     a_booking()
 
     assert find_booking(channel="boatsetter", external_id="") is None
+
+
+class TestAHoldThatExpired:
+    def held(self, vessel: Vessel, expires_at: datetime) -> CalendarEntry:
+        return CalendarEntry.objects.create(
+            vessel=vessel,
+            kind=EntryKind.TENTATIVE,
+            status=EntryStatus.TENTATIVE,
+            starts_at=START,
+            ends_at=START + 3 * HOUR,
+            blocked_until=START + 4 * HOUR,
+            expires_at=expires_at,
+        )
+
+    def test_keeps_its_time_until_then(self) -> None:
+        vessel = VesselFactory()
+        self.held(vessel, NOW + HOUR)
+
+        with pytest.raises(VesselTaken):
+            a_booking(vessel=vessel)
+
+    def test_is_let_go_by_whoever_wants_the_time(self) -> None:
+        vessel = VesselFactory()
+        hold = self.held(vessel, NOW)
+
+        assert a_booking(vessel=vessel).pk
+        hold.refresh_from_db()
+        assert (hold.blocks, hold.status) == (False, EntryStatus.CANCELLED)
+
+    def test_is_let_go_every_minute(self) -> None:
+        self.held(VesselFactory(), NOW)
+        release_expired_holds()  # the real clock: nothing has expired yet
+
+        assert release_expired(at=NOW) == 1
+
+    def test_of_a_quote_leaves_the_quote(self) -> None:
+        quote = a_booking(status=BookingStatus.QUOTED)
+        quote.hold_until = NOW + HOUR
+        quote.save()
+        amend_booking(booking=quote, trip=replace(TripDetails.of(quote), party_size=2), by=SYSTEM, at=NOW)
+        assert CalendarEntry.objects.get(booking=quote).blocks
+
+        release_expired(at=NOW + HOUR)
+
+        entry = CalendarEntry.objects.get(booking=quote)
+        assert (entry.blocks, entry.status) == (False, EntryStatus.TENTATIVE)
