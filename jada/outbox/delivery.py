@@ -9,19 +9,21 @@ import logging
 import os
 import random
 import socket
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import F
 from django.utils.timezone import now
 
 from jada.failures import DeliveryFailure, InDoubt, Misconfigured, Outcome, Refused, Retry
 from jada.logs import without_secrets
 from jada.outbox import registry
-from jada.outbox.enums import Mode, State
+from jada.outbox.entries import lock_lane
+from jada.outbox.enums import UNFINISHED, Mode, State
 from jada.outbox.models import Attempt, Effect, Mirror
 from jada.outbox.registry import Topic, Withdrawn, Work
 
@@ -31,6 +33,7 @@ LEASE = timedelta(seconds=90)  # longer than any handler's deadline of 30 s
 TRIES = {"refused": 3, "configuration": 3, "bug": 5}
 RETRY_FOR = timedelta(hours=72)
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 900.0  # seconds
+RECORD_AGAIN = (0.5, 2.0, 10.0)  # seconds; together well under a lease
 
 OWNER = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -123,7 +126,10 @@ def _material(place: Topic, view: Any) -> Any:
 def _run_step(taken: Claim) -> None:
     taken.topic.handler(taken.work)
     with transaction.atomic():
-        if _finish(taken, State.DONE) and taken.topic.confirms:
+        if not _finish(taken, State.DONE):
+            return
+        _supersede_stuck(taken)
+        if taken.topic.confirms:
             Mirror.objects.filter(topic=taken.topic.confirms, key=taken.work.key).update(
                 seen_version=taken.work.payload.get("version", 0), seen_at=now()
             )
@@ -146,7 +152,7 @@ def _run_courier(taken: Claim) -> None:
     except Exception as error:  # a fault of ours after the call: the message may be out, so it is never just repeated
         logger.exception("Unable to finish sending #%s", taken.effect_id)
         raise InDoubt(f"{type(error).__name__} while sending") from error
-    _finish(taken, State.DONE, since=State.SENDING, result=dict(result))
+    _record_sent(taken, dict(result))
 
 
 _RUNNERS = {"projection": _run_projection, "step": _run_step, "courier": _run_courier}
@@ -168,29 +174,63 @@ def _finish(taken: Claim, state: State, *, since: State = State.RUNNING, **chang
     return _move(taken, since, state=state, done_at=now(), lease_until=None, **changes)
 
 
+def _record_sent(taken: Claim, result: dict[str, Any]) -> None:
+    """The message is out: its record is tried again, never the call. What cannot be recorded is in doubt."""
+    for pause in (*RECORD_AGAIN, None):
+        try:
+            _finish(taken, State.DONE, since=State.SENDING, result=result)
+        except DatabaseError as error:
+            if pause is None:
+                raise InDoubt("It was sent, and the database did not take the record of it.") from error
+            logger.warning("Unable to record that #%s was sent; trying again", taken.effect_id)
+            time.sleep(pause)
+            close_old_connections()
+        else:
+            return
+
+
 def _record_unchanged(taken: Claim) -> None:
     """The copy is already so: no call was made, and the number goes back."""
     with transaction.atomic():
         if _finish(taken, State.DONE, result={"unchanged": True}):
             mirrors = Mirror.objects.filter(topic=taken.work.topic, key=taken.work.key, version=taken.work.version)
             mirrors.update(version=F("version") - 1)
+            _supersede_stuck(taken)
+            _await_earlier_steps(taken)
 
 
 def _record_put(taken: Claim, fingerprint: str, material: str, *, changed: bool) -> None:
     """The put is done; what must follow it is inserted with it, and whoever waited for the put waits for the last."""
     work = taken.work
     with transaction.atomic():
+        for name in taken.topic.then:
+            lock_lane(registry.topic(name).lane_of(work.key))
         if not _finish(taken, State.DONE, result={"version": work.version}):
             return
         Mirror.objects.filter(topic=work.topic, key=work.key, applied_version__lt=work.version).update(
             digest=fingerprint, material=material, applied_version=work.version, applied_at=now()
         )
-        stale = Effect.objects.filter(
-            lane=taken.topic.lane_of(work.key), topic=work.topic, state=State.DEAD, pk__lt=taken.effect_id
-        )
-        stale.update(state=State.SUPERSEDED, done_at=now())
+        _supersede_stuck(taken)
         if changed:
             _insert_steps(taken, fingerprint)
+        else:
+            _await_earlier_steps(taken)
+
+
+def _supersede_stuck(taken: Claim) -> None:
+    """The object is right again: what got stuck before is overtaken, and whoever waited for that waits for this row."""
+    work = taken.work
+    dead = Effect.objects.filter(topic=work.topic, key=work.key, state=State.DEAD, pk__lt=taken.effect_id)
+    stuck = list(dead.values_list("pk", flat=True))
+    Effect.objects.filter(depends_on__in=stuck, state=State.PENDING).update(depends_on=taken.effect_id)
+    dead.filter(pk__in=stuck).update(state=State.SUPERSEDED, done_at=now())
+
+
+def _await_earlier_steps(taken: Claim) -> None:
+    """Nothing follows this row, but the steps of an earlier put may be on their way: its waiters wait for them."""
+    steps = Effect.objects.filter(topic__in=taken.topic.then, key=taken.work.key, state__in=UNFINISHED)
+    if last := steps.order_by("pk").last():
+        Effect.objects.filter(depends_on=taken.effect_id, state=State.PENDING).update(depends_on=last)
 
 
 def _insert_steps(taken: Claim, fingerprint: str) -> None:
@@ -264,8 +304,6 @@ def _back_to_pending(taken: Claim, run_at: datetime, error: str, *, cause: str, 
 
 def requeue(row: Effect, *, claim_no: int, since: tuple[State, ...], **changes: Any) -> bool:
     """Back in its place in the lane; a state row that a newer one has overtaken is superseded instead."""
-    from jada.outbox.entries import lock_lane  # entries imports the bell, which hosts import with this module
-
     with transaction.atomic():
         lock_lane(row.lane)
         newer = Effect.objects.filter(lane=row.lane, topic=row.topic, state=State.PENDING, pk__gt=row.pk)

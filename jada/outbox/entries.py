@@ -24,9 +24,8 @@ def enqueue(topic: str, key: str, *, subject: str = "", run_at: datetime | None 
     _require_transaction(topic)
     lane = registry.topic(topic).lane_of(key)
     lock_lane(lane)
-    older = list(
-        Effect.objects.filter(lane=lane, topic=topic, mode=Mode.STATE, state=State.PENDING).values_list("pk", flat=True)
-    )
+    waiting = Effect.objects.filter(lane=lane, topic=topic, mode=Mode.STATE, state=State.PENDING)
+    older = list(waiting.select_for_update().values_list("pk", flat=True))  # else one could be claimed meanwhile
     Effect.objects.filter(pk__in=older).update(state=State.SUPERSEDED, done_at=now())
     effect = Effect.objects.create(
         topic=topic, key=key, mode=Mode.STATE, lane=lane, subject=subject, run_at=run_at or now()

@@ -59,6 +59,8 @@ def work_for_ever(stop: threading.Event, *, chief: bool) -> None:
                 _do_chores()
         except DatabaseError:
             logger.exception("The database did not answer; trying again in a second")
+        except Exception:
+            logger.exception("A round failed; trying again in a second")  # a thread that ends is started by nobody
         bell.wait(POLL_SECONDS)
     connections.close_all()
 

@@ -14,7 +14,9 @@ from jada.outbox.enums import IN_FLIGHT, UNFINISHED, Mode, State
 class EffectQuerySet(models.QuerySet["Effect"]):
     def due(self, at: datetime, topics: frozenset[str]) -> EffectQuerySet:
         """Heads of their lanes whose time has come and whose prerequisite is done, known to this worker."""
-        earlier = Effect.objects.filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"), state__in=UNFINISHED)
+        # What a person retries comes back in its old place, while a later row of its lane may be in flight.
+        ahead = Q(pk__lt=OuterRef("pk")) | Q(state__in=IN_FLIGHT)
+        earlier = Effect.objects.filter(ahead, lane=OuterRef("lane"), state__in=UNFINISHED)
         return (
             self.filter(state=State.PENDING, run_at__lte=at, topic__in=topics)
             .filter(~Exists(earlier))

@@ -18,7 +18,7 @@ def resync(*, topic: str = "") -> int:
     count = 0
     for mirror in mirrors:
         with transaction.atomic():  # one object a transaction: a lane is never locked for long
+            enqueue(mirror.topic, mirror.key)  # rows before mirrors, as a claim locks them
             Mirror.objects.filter(pk=mirror.pk).update(digest="", material="")
-            enqueue(mirror.topic, mirror.key)
         count += 1
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
@@ -40,12 +41,18 @@ def rescue(at: datetime) -> int:
         else:
             rescued += requeue(row, claim_no=row.claim_no, since=(State.RUNNING,), run_at=at)
     for row in lost.filter(state=State.SENDING):
-        guarded = Effect.objects.filter(pk=row.pk, state=State.SENDING, claim_no=row.claim_no)
-        changed = guarded.update(state=State.IN_DOUBT, lease_until=None, last_error="The worker died while sending.")
-        if changed:
-            Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="in_doubt", error="lease ran out")
-        rescued += changed
+        rescued += _put_in_doubt(row, at)
     return rescued
+
+
+@transaction.atomic
+def _put_in_doubt(row: Effect, at: datetime) -> int:
+    """Both or neither: a row in doubt of which no history says since when would never be settled."""
+    guarded = Effect.objects.filter(pk=row.pk, state=State.SENDING, claim_no=row.claim_no)
+    changed = guarded.update(state=State.IN_DOUBT, lease_until=None, last_error="The worker died while sending.")
+    if changed:
+        Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="in_doubt", error="lease ran out")
+    return changed
 
 
 def settle(at: datetime) -> int:

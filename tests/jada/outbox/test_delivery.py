@@ -1,11 +1,11 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils.timezone import now
 
 from jada.failures import InDoubt, Misconfigured, Refused, Retry
-from jada.outbox import delivery, host
+from jada.outbox import delivery, host, services
 from jada.outbox.entries import enqueue, enqueue_message
 from jada.outbox.enums import State
 from jada.outbox.models import Attempt, Effect, Mirror
@@ -224,6 +224,38 @@ class TestAFailure:
 
         assert state_of(stuck) == State.SUPERSEDED
 
+    def test_once_mended_releases_what_waited_for_the_stuck_row(self, world: World) -> None:
+        world.rows["a"] = Thing("x", 1)
+        world.failures = [Misconfigured("no such bucket")] * 3
+        owe()
+        say("guest", after=("thing", "a"))
+        for _ in range(3):
+            host.drain()
+            due_now()
+
+        owe()
+        host.drain()
+
+        assert world.calls[3:] == ["write a", "edge a v4", "seen a", "send guest"]
+
+    def test_retried_behind_a_later_row_in_flight_waits_and_holds_up_nobody(self, world: World) -> None:
+        world.failures = [Refused("no such address")] * 3
+        stuck = say("one")
+        for _ in range(3):
+            host.drain()
+            due_now()
+        world.failures = [InDoubt("read timeout")]
+        say("two")
+        host.drain()
+
+        stuck.refresh_from_db()
+        services.retry(effect=stuck, at=now() - timedelta(seconds=5))
+        owe("b")
+        host.drain()
+
+        assert state_of(stuck) == State.PENDING
+        assert "b" in world.copies
+
 
 class TestAMessage:
     def test_is_sent_once(self, world: World) -> None:
@@ -242,6 +274,21 @@ class TestAMessage:
         host.drain()
 
         assert world.calls == ["write a", "edge a v1", "seen a", "send guest"]
+
+    def test_behind_a_page_that_is_as_applied_waits_until_the_earlier_put_was_seen(self, world: World) -> None:
+        world.rows["a"] = Thing("x", 1)
+        owe()
+        delivery.run(delivery.claim()[0])
+        Effect.objects.filter(topic="thing.seen").update(run_at=now() + timedelta(minutes=5))
+        owe()
+        say("guest", after=("thing", "a"))
+
+        host.drain()
+        before = list(world.sent)
+        due_now()
+        host.drain()
+
+        assert (before, world.sent) == ([], ["guest"])
 
     def test_that_is_no_longer_worth_sending_is_withdrawn(self, world: World) -> None:
         world.withdrawn = "The link was revoked."
@@ -273,6 +320,39 @@ class TestAMessage:
 
         assert state_of(effect) == State.IN_DOUBT
         assert world.calls == ["send hello"]
+
+    def test_that_left_is_recorded_again_and_never_sent_again(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = [OperationalError("database is locked")] * 2
+        move = delivery._move
+
+        def with_a_fault(taken: delivery.Claim, since: State, **changes: object) -> bool:
+            if changes["state"] == State.DONE and broken:
+                raise broken.pop()
+            return move(taken, since, **changes)
+
+        monkeypatch.setattr(delivery, "_move", with_a_fault)
+        monkeypatch.setattr(delivery, "RECORD_AGAIN", (0, 0, 0))
+        effect = say("hello")
+
+        for _ in range(3):
+            host.drain()
+            due_now()
+
+        assert (state_of(effect), world.sent) == (State.DONE, ["hello"])
+
+    def test_that_left_and_cannot_be_recorded_is_in_doubt(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*args: object, **kwargs: object) -> bool:
+            raise OperationalError("database is locked")
+
+        monkeypatch.setattr(delivery, "_finish", broken)
+        monkeypatch.setattr(delivery, "RECORD_AGAIN", (0,))
+        effect = say("hello")
+
+        host.drain()
+
+        assert (state_of(effect), world.sent) == (State.IN_DOUBT, ["hello"])
 
     def test_refused_before_acceptance_may_be_tried_again(self, world: World) -> None:
         world.failures = [Retry("throttled", after=timedelta(0))]

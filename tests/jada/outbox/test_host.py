@@ -1,10 +1,11 @@
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
-from jada.outbox import bell, host
+from jada.outbox import bell, delivery, host
 from jada.outbox.entries import enqueue
 from jada.outbox.models import Effect
 from jada.outbox.resync import resync
@@ -56,6 +57,26 @@ def test_a_thousand_rings_are_one_round(world: World) -> None:
     assert not bell.wait(0)
 
 
+def test_a_fault_of_a_sweep_does_not_end_the_thread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    rounds: list[str] = []
+
+    def broken() -> None:
+        rounds.append("sweep")
+        if len(rounds) == 2:
+            stop.set()
+        raise KeyError("a kind of letter that this worker does not know")
+
+    monkeypatch.setattr(host, "sweep", broken)
+    monkeypatch.setattr(host, "SWEEP_SECONDS", 0)
+    monkeypatch.setattr(host, "POLL_SECONDS", 0)
+    monkeypatch.setattr(host, "_chores", [])
+
+    host.work_for_ever(stop, chief=True)
+
+    assert rounds == ["sweep", "sweep"]
+
+
 def test_a_failing_chore_does_not_stop_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,3 +102,29 @@ def test_resync_writes_every_mirrored_object_out_again(world: World) -> None:
     host.drain()
 
     assert world.copies["a"] == (2, Thing("x", 1))
+
+
+@pytest.mark.slow
+def test_resync_and_a_claim_of_the_same_object_are_no_deadlock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    owe()
+    host.drain()
+    owe()
+    number, marked = delivery._next_version, list[Future[int]]()
+
+    def resync_here() -> int:
+        try:
+            return resync()
+        finally:
+            connection.close()
+
+    def as_resync_begins(topic: str, key: str) -> int:
+        marked.append(pool.submit(resync_here))
+        wait(marked, timeout=0.4)  # it cannot end: we have its row
+        return number(topic, key)
+
+    monkeypatch.setattr(delivery, "_next_version", as_resync_begins)
+
+    with ThreadPoolExecutor(1) as pool:
+        claimed = delivery.claim()
+
+    assert (len(claimed), marked[0].result()) == (1, 1)

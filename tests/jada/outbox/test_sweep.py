@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils.timezone import now
 
 from jada.outbox import delivery, host, sweep
@@ -98,6 +98,23 @@ def test_a_message_whose_worker_died_while_sending_is_in_doubt_and_not_sent_agai
     effect.refresh_from_db()
     assert effect.state == State.IN_DOUBT
     assert world.sent == []
+
+
+def test_a_sweeper_that_dies_puts_a_message_in_doubt_wholly_or_not_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effect = say("hello")
+    left_behind(effect, State.SENDING)
+
+    def dies(**fields: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(Attempt.objects, "create", dies)
+        sweep.sweep()
+
+    effect.refresh_from_db()
+    assert effect.state == State.SENDING
 
 
 def test_after_ten_minutes_a_harmless_repeat_is_sent(world: World) -> None:
