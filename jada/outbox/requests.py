@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
+from jada.outbox.entries import lock_lane
 from jada.outbox.models import RequestKey
 
 
@@ -28,15 +29,12 @@ def once(
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     if (earlier := _answered(scope, key, fingerprint)) is not None:
         return earlier
-    try:
-        with transaction.atomic():
-            status, body = act()
-            RequestKey.objects.create(scope=scope, key=key, request_hash=fingerprint, status=status, body=body)
-    except IntegrityError:  # the same key, committed by another request while we worked: ours is rolled back
-        earlier = _answered(scope, key, fingerprint)
-        if earlier is None:
-            raise
-        return earlier
+    with transaction.atomic():
+        lock_lane(f"request:{scope}:{key}")  # the same request at the same instant waits here for its answer
+        if (earlier := _answered(scope, key, fingerprint)) is not None:
+            return earlier
+        status, body = act()
+        RequestKey.objects.create(scope=scope, key=key, request_hash=fingerprint, status=status, body=body)
     return status, body
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from jada.outbox.models import RequestKey
 from jada.outbox.requests import KeyReused, once
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +52,17 @@ def test_an_act_that_fails_stores_no_answer() -> None:
         once(scope="events", key="k", request={}, act=broken)
 
     assert not RequestKey.objects.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_same_request_at_the_same_instant_waits_for_the_answer_of_the_first() -> None:
+    act = Act()
+
+    def ask() -> tuple[int, dict[str, Any]]:
+        return once(scope="events", key="k", request={"a": 1}, act=act)
+
+    second = meanwhile(ask, ask)
+
+    assert second == (201, {"n": 1})
+    assert act.times == 1
