@@ -94,8 +94,8 @@ def mark_pages_of_berth(*, berth: Berth) -> int:
 @transaction.atomic
 def publish_again(*, page: GuestPage, by: Actor, at: datetime) -> None:
     """Write the page once more, whatever we believe about its copy, and look at it in public again."""
+    _publish(page)  # rows before mirrors, as a claim locks them
     Mirror.objects.filter(topic=PAGE, key=page.code).update(digest="", material="")
-    _publish(page)
     record(act="guests.page.published-again", subject=page.booking.subject, by=by, at=at)
 
 

@@ -46,13 +46,17 @@ def owe_message(
 
 
 def withdraw_messages(*, lane: str, reason: str, kinds: frozenset[str] | None = None) -> list[Message]:
-    """Take back what has not left yet from a lane; answers what was taken back, so that it can be told anew."""
+    """Take back what has not left yet from a lane; answers what was taken back, so that it can be told anew.
+
+    What was taken back stated nothing: its fact is free again, for a change that is changed back.
+    """
     waiting = Message.objects.filter(effect__lane=lane, effect__state=State.PENDING)
     if kinds is not None:
         waiting = waiting.filter(kind__in=kinds)
     taken = []
     for message in waiting.select_related("effect"):
         rows = Effect.objects.filter(fact=message.fact, state=State.PENDING)
-        if rows.update(state=State.CANCELLED, last_error=reason, done_at=message.created_at):
+        if rows.update(state=State.CANCELLED, last_error=reason, done_at=message.created_at, fact=None):
+            Message.objects.filter(pk=message.pk).update(fact=f"taken back:{message.pk}")
             taken.append(message)
     return taken

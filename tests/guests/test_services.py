@@ -457,6 +457,14 @@ class TestMails:
 
         assert mails() == ["guest.booked"]
 
+    def test_an_address_that_is_changed_and_changed_back_before_the_mail_left_is_written_to(self) -> None:
+        booking = a_booking(guest_email=EMAIL)
+
+        amended(booking, guest_email="dnaa@example.com")
+        amended(booking, guest_email=EMAIL)
+
+        assert mails() == ["guest.booked"]
+
     def test_a_move_before_the_first_mail_left_is_told_in_it(self) -> None:
         booking = a_booking(guest_email=EMAIL)
 
