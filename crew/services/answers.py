@@ -77,6 +77,8 @@ def _pass_on(assignment: Assignment, at: datetime) -> bool:
     place = assignment.place
     if assignment.status != AssignmentStatus.INVITED or place is None or not invitation_has_left(assignment):
         return False
+    if assignment.answer_by is None or assignment.answer_by > at:  # the trip moved meanwhile: they have time again
+        return False
     if choose(event, needs_of(assignment)).member is None:
         return False
     close(assignment, AssignmentStatus.EXPIRED, by=SYSTEM, at=at)

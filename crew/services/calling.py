@@ -169,8 +169,9 @@ def revise_member(*, member: CrewMember, by: Actor, at: datetime) -> None:
 
 def locked(event: CrewEvent) -> CrewEvent:
     """One writer an event; a second one waits here and then sees what the first one wrote."""
-    rows = CrewEvent.objects.select_for_update(of=("self",)).select_related("booking__vessel__berth")
-    return rows.get(pk=event.pk)
+    CrewEvent.objects.select_for_update().get(pk=event.pk)
+    # Read only now: what is joined to a row is as old as the wait for it, on PostgreSQL.
+    return CrewEvent.objects.select_related("booking__vessel__berth").get(pk=event.pk)
 
 
 def fresh(assignment: Assignment, event: CrewEvent) -> Assignment:

@@ -85,8 +85,10 @@ def event_of(booking: Booking) -> CrewEvent | None:
 @transaction.atomic
 def mark_events(*, about: Q) -> int:
     """A boat, a berth or a member is described anew: trips not yet over may differ from their copies outside."""
-    found: QuerySet[CrewEvent] = CrewEvent.objects.filter(about, booking__ends_at__gt=Now()).distinct()
-    events = list(found.select_related("booking").order_by("booking__public_id"))
+    found: QuerySet[CrewEvent] = CrewEvent.objects.filter(about, booking__ends_at__gt=Now())
+    # Each event before its lane, soonest first, as every act on one or more of them does: else they deadlock.
+    rows = CrewEvent.objects.select_for_update(of=("self",)).filter(pk__in=found.values("pk"))
+    events = list(rows.select_related("booking").order_by("booking__starts_at", "pk"))
     for event in events:
         enqueue(TOPIC, event.public_id, subject=event.booking.subject)
     return len(events)
