@@ -56,11 +56,11 @@ def book(
         channel=channel,
         external_id=external_id,
         given_code=given_code.upper(),
-        ref=ref,
         status=status,
         booked_at=at,
         **_values(trip),
     )
+    booking.ref = ref or booking.public_id  # until its number is known: two blanks at once wait for each other
     try:
         with transaction.atomic():
             booking.save()
@@ -68,7 +68,7 @@ def book(
         if existing := find_booking(channel=channel, external_id=external_id):
             return existing
         raise
-    if not booking.ref:
+    if not ref:
         booking.ref = f"J-{booking.pk:04d}"
         booking.save(update_fields=["ref"])
     _place(booking, at=at)
@@ -232,7 +232,8 @@ _ENTRY_STATUS = {
 
 def _locked(booking: Booking, vessel: Vessel) -> Booking:
     lock_vessel(vessel)
-    return Booking.objects.select_for_update(of=("self",)).select_related("vessel", "product").get(pk=booking.pk)
+    # No join: after a wait PostgreSQL reads the locked row anew, what is joined to it not, and may find no pair.
+    return Booking.objects.select_for_update().get(pk=booking.pk)
 
 
 def _values(trip: TripDetails) -> dict[str, object]:
