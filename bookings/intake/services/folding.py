@@ -23,6 +23,7 @@ from bookings.intake.models import IntakeEvent, IntakeMessage, Listing
 from bookings.models import Booking, Product, Vessel
 from bookings.services import Also, BookingRefused, TripDetails, find_booking
 from jada.audit.actors import Actor
+from jada.outbox.entries import lock_lane
 
 # A booking's field -> the name that readings and events have for it.
 TRIP = {
@@ -106,6 +107,8 @@ def _one_at_a_time(reading: Reading) -> None:
     vessel = booking.vessel if booking else listing.vessel if listing else None
     if vessel:
         Vessel.objects.select_for_update().get(pk=vessel.pk)
+    # A cancellation need not name a listing that is known: then only the trip's own id keeps the two apart.
+    lock_lane(f"intake:{reading.channel}:{normal(reading.external_id)}")
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

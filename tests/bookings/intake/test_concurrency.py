@@ -18,6 +18,7 @@ from bookings.models import Booking
 from tests.bookings.intake.samples import edited
 from tests.bookings.intake.test_services import APPROVED, CANCELLED, cancelling
 from tests.factories.intake import arrives, fleet
+from tests.meanwhile import meanwhile
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -53,6 +54,17 @@ def test_a_booking_and_its_cancellation_at_once_are_a_cancelled_booking() -> Non
 
     assert Booking.objects.get().status == BookingStatus.CANCELLED
     assert IntakeEvent.objects.count() == 2
+
+
+def test_a_cancellation_that_names_no_known_listing_waits_for_its_booking_too() -> None:
+    fleet()
+    known = cancelling(CANCELLED, "tfwpbnx", "Sat, 01 Jun 2024 10:00:00 -0700")
+    cancellation = known.replace(b"Marisol 38 ft", b"Marisol 39 ft")
+
+    meanwhile(lambda: arrives(APPROVED), lambda: arrives(cancellation))
+
+    assert known != cancellation
+    assert Booking.objects.get().status == BookingStatus.CANCELLED
 
 
 def test_one_notice_in_two_forms_at_once_is_one_booking() -> None:
