@@ -29,7 +29,7 @@ fix: setup  ## what a machine can put right
 
 test: setup  ## on SQLite, and in Chromium where there is one; ARGS="…" goes to pytest
 	$(TESTS) -n auto -m "not browser" $(ARGS)
-	$(TESTS) -n0 -m browser tests/browser
+	$(TESTS) -n auto -m browser tests/browser
 
 migrations: setup
 	$(PY) manage.py makemigrations --settings tests.settings

@@ -14,6 +14,7 @@ from crew.enums import ASKED, EventStatus
 from crew.manifest import CrewEventView
 from crew.models import Assignment, CrewEvent, CrewLinkGrant, CrewMember
 from crew.services import event_view, link_of
+from crew.services.letters import has_heard
 from jada.aws import table
 from jada.failures import Outcome
 from jada.mail.letters import Address, letter
@@ -118,7 +119,12 @@ class Cancelled(CrewLetter):
         member = message.recipient.removeprefix("crew:")
         again = Assignment.objects.on_open_events().live().filter(member__public_id=member)
         trip = again.filter(event__booking__public_id=message.values["event_id"])
-        return "Called to the trip again." if trip.exists() else ""
+        if trip.exists():
+            return "Called to the trip again."
+        # An invitation that was being sent when the trip was cancelled may have been withdrawn at its own last look.
+        assignment = Assignment.objects.filter(pk=message.values["assignment"]).first()
+        told = assignment is None or has_heard(assignment, otherwise_than=message)
+        return "" if told else "Never told of the trip."
 
     def links(self, message: Message) -> Mapping[str, str]:
         return {}

@@ -269,7 +269,7 @@ def _tell_guest(page: GuestPage, *, act: str, changed: frozenset[str], at: datet
         return
     unsent = withdraw_messages(lane=_lane(booking), reason="A newer mail about this trip says it all.")
     unheard = any(message.kind == BOOKED for message in unsent)
-    if kind == CANCELLED and not _was_told(booking):
+    if kind == CANCELLED and not was_told(booking):
         return
     _owe(page, BOOKED if kind == CHANGED and unheard else kind, at=at)
 
@@ -282,9 +282,11 @@ def _news(booking: Booking, *, act: str, changed: frozenset[str]) -> str:
     return CHANGED if changed & NEWS else ""
 
 
-def _was_told(booking: Booking) -> bool:
-    """Whether a mail about this trip has left, or may have."""
+def was_told(booking: Booking, *, otherwise_than: Message | None = None) -> bool:
+    """Whether a mail about this trip has left, or may have: another one than the one that asks."""
     told = Message.objects.filter(subject_of=booking.subject, recipient=_recipient(booking))
+    if otherwise_than:
+        told = told.exclude(pk=otherwise_than.pk)
     return any(message.state != EffectState.CANCELLED for message in told.select_related("effect"))
 
 

@@ -17,7 +17,7 @@ from guests import codes
 from guests.models import EDGE, PAGE, SEEN, SLUG, GuestPage, PageSlug
 from guests.page import GuestPageView, SlugView, render, render_calendar, render_gone, render_slug
 from guests.phases import Phase
-from guests.services import public_url, slug_view_of, view_of
+from guests.services import public_url, slug_view_of, view_of, was_told
 from jada.aws import cdn, public
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
@@ -143,7 +143,11 @@ class Cancelled(GuestLetter):
 
     def withdrawn(self, message: Message) -> str:
         booking = _booking(message)
-        return "The trip is on again." if booking and booking.is_standing else ""
+        if booking and booking.is_standing:
+            return "The trip is on again."
+        # A confirmation that was being sent when the trip was cancelled may have been withdrawn at its own last look.
+        told = booking is None or was_told(booking, otherwise_than=message)
+        return "" if told else "The guest was never told of the trip."
 
 
 def _booking(message: Message) -> Booking | None:

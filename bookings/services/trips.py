@@ -116,6 +116,7 @@ def amend_booking(
 def confirm_booking(*, booking: Booking, by: Actor, at: datetime, also: Also | None = None) -> Booking:
     """Turn an inquiry, a quote or a booking under review into a promise: it takes the vessel's time now."""
     booking = _locked(booking, booking.vessel)
+    lock_vessel(booking.vessel)  # the trip may have been given another one while we waited
     if booking.status == BookingStatus.CANCELLED:
         raise AlreadyCancelled(f"{booking.ref} is cancelled: book the trip anew.")
     if booking.is_standing:

@@ -65,8 +65,12 @@ def take_back(assignment: Assignment, *, reason: str) -> bool:
     return has_heard(assignment)
 
 
-def has_heard(assignment: Assignment) -> bool:
-    return assignment.answered_at is not None or assignment.by_hand or _told(assignment).exists()
+def has_heard(assignment: Assignment, *, otherwise_than: Message | None = None) -> bool:
+    """Whether the member knows of the trip: by another letter than the one that asks, or by a person."""
+    told = _told(assignment)
+    if otherwise_than:
+        told = told.exclude(pk=otherwise_than.pk)
+    return assignment.answered_at is not None or assignment.by_hand or told.exists()
 
 
 def invitation_has_left(assignment: Assignment) -> bool:

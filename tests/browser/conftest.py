@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,19 +133,28 @@ def sign_in(page: Any, user: User, base_url: str) -> None:
 
 def axe_script() -> str:
     """axe-core (MPL-2.0) is fetched by npm when the tests run and kept under var/; it is not vendored."""
-    script = AXE_FOLDER / "package" / "axe.min.js"
+    script = AXE_FOLDER / "axe.min.js"
     if not script.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            _missing(f"The accessibility gate needs npm, which brings axe-core {AXE_VERSION}")
         AXE_FOLDER.mkdir(parents=True, exist_ok=True)
-        command = [str(npm), "pack", "--silent", f"axe-core@{AXE_VERSION}"]
-        fetched = subprocess.run(command, cwd=AXE_FOLDER, capture_output=True, check=False, text=True)
-        if fetched.returncode:
-            _missing(f"npm could not bring axe-core {AXE_VERSION}: {fetched.stderr.strip()[-300:]}")
-        with tarfile.open(AXE_FOLDER / f"axe-core-{AXE_VERSION}.tgz") as archive:
-            archive.extract("package/axe.min.js", AXE_FOLDER, filter="data")
+        with tempfile.TemporaryDirectory(dir=AXE_FOLDER) as folder:
+            fetched = Path(folder) / "axe.min.js"
+            fetched.write_bytes(_fetch_axe(Path(folder)))
+            fetched.replace(script)  # whole or not at all: another worker may be at it too
     return script.read_text()
+
+
+def _fetch_axe(folder: Path) -> bytes:
+    npm = shutil.which("npm")
+    if npm is None:
+        _missing(f"The accessibility gate needs npm, which brings axe-core {AXE_VERSION}")
+    command = [str(npm), "pack", "--silent", f"axe-core@{AXE_VERSION}"]
+    fetched = subprocess.run(command, cwd=folder, capture_output=True, check=False, text=True)
+    if fetched.returncode:
+        _missing(f"npm could not bring axe-core {AXE_VERSION}: {fetched.stderr.strip()[-300:]}")
+    with tarfile.open(folder / f"axe-core-{AXE_VERSION}.tgz") as archive:
+        found = archive.extractfile("package/axe.min.js")
+        assert found is not None
+        return found.read()
 
 
 def violations(page: Any) -> list[list[Any]]:
