@@ -374,7 +374,6 @@ class TestLetters:
         cancel_booking(booking=booking, reason="storm", by=SYSTEM, at=now(), tell=False)
 
         assert letter.withdrawn(message) == "The trip is not on any more."
-        assert sync.Cancelled().withdrawn(message) == ""
 
     def test_a_cancellation_is_withdrawn_when_the_trip_stands_again(self) -> None:
         soon(guest_email="dana@example.com")
