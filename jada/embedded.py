@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("VAR_DIR") or ROOT / "var")
 HOST = "127.0.0.1"
 ROOM = 200 * 1024 * 1024  # bytes that the database, the local AWS and the mailbox may want
 PATIENCE = 60  # seconds for the first delivery of everything
@@ -93,6 +93,7 @@ def prepare(port: int) -> None:
         DJANGO_SETTINGS_MODULE="jada.settings",
         DEBUG="true",
         ENVIRONMENT="demo",
+        VAR_DIR=str(VAR),
         ALLOWED_HOSTS=f"{HOST},localhost",
         CREW_BASE_URL=here,
         GUEST_BASE_URL=f"http://{HOST}:{port + 1}",

@@ -13,6 +13,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 if env.bool("READ_DOTENV", True):  # tests must not inherit the demo's settings
     env.read_env(BASE_DIR / ".env", recurse=False)
 
+VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")  # what a machine keeps: database, mailbox, local AWS
+
 # --- core ------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", False)
@@ -92,7 +94,7 @@ TEMPLATES = [
 
 # --- database --------------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'jada.sqlite3'}")}
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'jada.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # the write lock before the first read: check-then-write is safe

@@ -23,3 +23,5 @@ def deliver_too(**kwargs: object) -> None:
 
 if settings.OUTBOX_HOST == "thread":
     request_started.connect(deliver_too, dispatch_uid="jada.deliver_too")
+elif settings.OUTBOX_HOST == "celery":
+    import jada.celery  # noqa: F401  names the broker at which this process rings
