@@ -4,13 +4,22 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jada.settings")
 
 app = Celery("jada")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_unsafe_start(**kwargs: Any) -> None:
+    """Celery looks at Django's checks and goes on; an unsafe configuration ends it here, as it ends the web process."""
+    from jada import checks  # the apps are loaded by now
+
+    checks.refuse_unsafe_start()
 
 
 @setup_logging.connect

@@ -73,6 +73,20 @@ def test_production_does_not_start_without_keys() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("process", ["worker", "beat"])
+def test_celery_does_not_start_without_keys(process: str, tmp_path: Path) -> None:
+    bare = {"PATH": os.environ["PATH"], "READ_DOTENV": "false", "DJANGO_SETTINGS_MODULE": "jada.settings"}
+    where = ["--schedule", str(tmp_path / "beat")] if process == "beat" else ["--pool", "solo"]
+    command = [sys.executable, "-m", "celery", "-A", "jada", process, *where]
+
+    result = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 1
+    assert "JADA does not start" in result.stderr
+    assert "SERVICE_KEY_HASHES is not set" in result.stderr
+
+
+@pytest.mark.slow
 def test_a_key_can_be_made_before_there_is_one() -> None:
     result = manage("new_key")
 
