@@ -9,6 +9,7 @@ from celery.signals import beat_init, setup_logging, worker_init
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jada.settings")
 
 app = Celery("jada")
+app.set_default()  # of every thread: the doorbell rings from one of its own
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -23,7 +23,6 @@ def broker() -> Iterator[None]:
 
 def use(url: str) -> None:
     app.conf.broker_url = url
-    app.set_current()
 
 
 @pytest.mark.redis
