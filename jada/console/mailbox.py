@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -50,10 +50,10 @@ def letter_named(folder: Path, name: str) -> Letter | None:
 
 def _sent_at(mail: EmailMessage) -> datetime | None:
     try:
-        sent: datetime | None = parsedate_to_datetime(str(mail["Date"]))
+        sent = parsedate_to_datetime(str(mail["Date"]))
     except ValueError:
         return None
-    return sent
+    return sent if sent.tzinfo else sent.replace(tzinfo=UTC)  # "-0000": UTC, from a place that does not say where it is
 
 
 def _text(mail: EmailMessage) -> str:

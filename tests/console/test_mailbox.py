@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ class TestLetters:
         (folder / FIRST).write_bytes(b"Subject: x\nDate: some day\n\nHello")
 
         assert letters(folder)[0].sent_at is None
+
+    def test_reads_a_date_without_a_place_as_utc(self, folder: Path) -> None:
+        (folder / FIRST).write_bytes(b"Subject: x\nDate: Tue, 24 Nov 2026 16:07:00 -0000\n\nHello")
+
+        assert letters(folder)[0].sent_at == datetime(2026, 11, 24, 16, 7, tzinfo=UTC)
 
     def test_a_mail_of_html_alone_says_that_it_has_no_text(self, folder: Path) -> None:
         keep(folder, FIRST, "x", text=None)
