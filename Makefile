@@ -6,7 +6,7 @@ PORT ?= 8000
 ARGS ?=
 export PORT
 
-.PHONY: setup run check fix test migrations resync openapi lock
+.PHONY: setup run check fix test browser migrations resync openapi lock
 
 setup:  ## .venv and .env; does nothing when they are as they should be
 	@scripts/setup
@@ -27,8 +27,10 @@ fix: setup  ## what a machine can put right
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-test: setup  ## on SQLite, and in Chromium where there is one; ARGS="…" goes to pytest
+test: setup  ## the suite on SQLite, in under three minutes; ARGS="…" goes to pytest
 	$(TESTS) -n auto -m "not browser" $(ARGS)
+
+browser: setup  ## the three faces in Chromium, with axe; apart, because playwright keeps an event loop in its thread
 	$(TESTS) -n auto -m browser tests/browser
 
 migrations: setup
