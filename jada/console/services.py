@@ -19,7 +19,7 @@ from jada.audit.actors import Actor
 from jada.mail.services import owe_message, withdraw_messages
 
 KINDS = {"booked": "ops.booked", "amended": "ops.changed", "cancelled": "ops.cancelled"}
-# Changes that the office made itself, or that change nothing it acts on, are no news to it.
+# What the office acts on; a corrected contact or a note is no news to it.
 NEWS = frozenset({"vessel", "starts_at", "ends_at", "party_size", "guest_name", "status"})
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.request
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +19,6 @@ from guests.models import GuestPage
 from guests.page import render
 from jada.audit.actors import SYSTEM
 from jada.aws import public
-from jada.aws.edge import Edge
-from jada.aws.edge.server import server
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.models import Message
 from jada.outbox import delivery, host, registry
@@ -36,20 +32,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SOON = timedelta(days=40)
 CODE = "XHQGMDH"
-
-
-@pytest.fixture
-def brand(stack: dict[str, str], settings: Any) -> Iterator[str]:
-    """The public host, answered by the deployed distribution."""
-    bound = server(Edge(stack["GuestDistributionId"]), "127.0.0.1", 0)
-    thread = threading.Thread(target=bound.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    settings.GUEST_BASE_URL = f"http://127.0.0.1:{bound.server_port}"
-    settings.EMAIL_BACKEND = "jada.aws.ses.SesBackend"
-    yield settings.GUEST_BASE_URL
-    bound.shutdown()
-    thread.join(5)
-    bound.server_close()
 
 
 def soon(**changes: Any) -> Booking:
