@@ -17,7 +17,7 @@ from bookings.forms import BookingForm, HoldForm, TimedForm
 from bookings.models import Berth, Booking, CalendarEntry, HoldSeries, Product, Vessel
 from bookings.services import BookingRefused
 from jada.audit.actors import Actor
-from jada.modeladmin import ConsoleAdmin, ConsoleInline, pill, plain_pill, tones
+from jada.modeladmin import ConsoleAdmin, ConsoleInline, ReadOnlyAdmin, pill, plain_pill, tones
 from jada.outbox.requests import KeyReused, once
 
 tones(
@@ -315,22 +315,13 @@ class CalendarEntryAdmin(RefusableAdmin):
 
 
 @admin.register(HoldSeries)
-class HoldSeriesAdmin(ConsoleAdmin):
+class HoldSeriesAdmin(ReadOnlyAdmin):
     """Recurring uses are written by the loader, which expands them; here they are read."""
 
     list_display = ("title", "vessel", "rule", "first_date", "until_date")
     list_filter = ("vessel",)
     list_select_related = ("vessel",)
     search_fields = ("title", "key")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class VesselInline(ConsoleInline):

@@ -160,6 +160,8 @@ class ConsoleSite(admin.AdminSite):
                 raise BadRequest("PostgreSQL takes that character in no text, and no person types it.")
             try:
                 return view(request, *args, **kwargs)
+            except OverflowError as error:  # an address may name an instant that no zone can hold
+                raise BadRequest("That date is beyond the calendar: give one from 2000 to 2100.") from error
             except PermissionDenied:
                 status, title, text = 403, "Not for your role", "Ask the ops manager if you need it for your work."
             except Http404:

@@ -575,6 +575,12 @@ class TestWhatNobodyTypes:
     def test_a_null_character_in_the_address_is_a_bad_request(self, console: Client, path: str) -> None:
         assert console.get(f"/admin/{path}").status_code == 400
 
+    @pytest.mark.parametrize(
+        "asked", ["starts_at__gte=9999-12-31T23:59:59-12:00", "starts_at__lt=0001-01-01T00:00:00%2B12:00"]
+    )
+    def test_an_instant_that_no_zone_can_hold_is_never_an_error(self, console: Client, asked: str) -> None:
+        assert console.get(f"/admin/bookings/booking/?{asked}").status_code in (200, 400)
+
     def test_a_null_character_in_a_reason_is_a_bad_request(self, console: Client) -> None:
         booking = a_booking()
 
