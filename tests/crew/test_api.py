@@ -41,7 +41,7 @@ def test_answers_what_the_table_outside_holds(event: CrewEvent) -> None:
         {"role": "mate_or_deckhand", "name": "", "state": "open"},
     ]
     assert set(answer.json()) == set(view.__dataclass_fields__)
-    assert "840" not in answer.content.decode()
+    assert "840.75" not in answer.content.decode()
     assert "Whitlock" not in answer.content.decode()
 
 

@@ -170,7 +170,7 @@ class TestTheLetters:
             assert "Whitlock" not in text
             assert "guests.example" not in text
             assert "555 0117" not in text
-            assert "840" not in text
+            assert "840.75" not in text
             assert "$" not in text
 
     def test_tell_a_change_with_what_it_was(self, event: CrewEvent) -> None:

