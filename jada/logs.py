@@ -2,6 +2,9 @@
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # anything shaped like a JWT
@@ -31,4 +34,25 @@ class HideSecrets(logging.Filter):
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = without_secrets(record.exc_text)
+        return True
+
+
+_about: ContextVar[dict[str, object]] = ContextVar("about", default={})  # noqa: B039  never changed in place
+
+
+@contextmanager
+def about(**fields: object) -> Iterator[None]:
+    """Every line logged inside says what it is about: booking, effect, attempt. Ids only, never contents."""
+    token = _about.set(_about.get() | fields)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+class SayAbout(logging.Filter):
+    """Puts what the line is about into the record, as `record.about` (a dict) and for people in front of the message."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.about = _about.get()
         return True

@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 
 from jada.modeladmin import ConsoleInline, ReadOnlyAdmin, pill, tones
 from jada.outbox.enums import Mode, State
-from jada.outbox.models import Attempt, Effect, Mirror, RequestKey
+from jada.outbox.models import Attempt, Effect, Heartbeat, Mirror, RequestKey
 
 tones(
     State,
@@ -157,3 +157,9 @@ class RequestKeyAdmin(ReadOnlyAdmin):
     search_fields = ("key",)
     fields = ("created_at", "scope", "key", "status")
     empty_text = "Requests that carried an Idempotency-Key, and the answer they were given."
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "at")
+    empty_text = "No worker, sweeper or schedule has run yet."

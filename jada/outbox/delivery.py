@@ -20,10 +20,11 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from jada.failures import DeliveryFailure, InDoubt, Misconfigured, Outcome, Refused, Retry
-from jada.logs import without_secrets
+from jada.logs import about, without_secrets
 from jada.outbox import registry
 from jada.outbox.entries import lock_lane
 from jada.outbox.enums import UNFINISHED, Mode, State
+from jada.outbox.failpoints import fp
 from jada.outbox.models import Attempt, Effect, Mirror
 from jada.outbox.registry import Topic, Withdrawn, Work
 
@@ -90,8 +91,10 @@ def _next_version(topic: str, key: str) -> int:
 
 def run(taken: Claim) -> None:
     """Deliver one claimed row and record what came of it. Never raises for the row's own failure."""
+    fp("after_claim")
     try:
-        _RUNNERS[taken.topic.kind](taken)
+        with about(effect=taken.effect_id, attempt=taken.work.attempt, topic=taken.topic.name, key=taken.work.key):
+            _RUNNERS[taken.topic.kind](taken)
     except DeliveryFailure as failure:
         _record_failure(taken, failure)
     except Exception as error:
@@ -108,6 +111,7 @@ def _run_projection(taken: Claim) -> None:
         _record_unchanged(taken)
         return
     outcome = place.handler.write(work.key, view, work.version)
+    fp("response_before_record")
     if outcome is Outcome.NEWER:
         raise Refused(
             "A newer copy stands outside than this database knows: was it restored from a backup? "
@@ -125,6 +129,7 @@ def _material(place: Topic, view: Any) -> Any:
 
 def _run_step(taken: Claim) -> None:
     taken.topic.handler(taken.work)
+    fp("response_before_record")
     with transaction.atomic():
         if not _finish(taken, State.DONE):
             return
@@ -143,10 +148,13 @@ def _run_courier(taken: Claim) -> None:
         return
     # Note [Sending is committed before the call]: the one unavoidable window is a crash between the answer of the
     # mail service and our record of it. A row found in `sending` after its lease may have left: it is in doubt.
+    fp("before_sending")
     if not _move(taken, State.RUNNING, state=State.SENDING, lease_until=now() + LEASE):
         return
+    fp("after_sending")
     try:
         result = handler.send(prepared, taken.work)
+        fp("response_before_record")
     except DeliveryFailure:
         raise
     except Exception as error:  # a fault of ours after the call: the message may be out, so it is never just repeated
@@ -171,7 +179,10 @@ def _move(taken: Claim, since: State, **changes: Any) -> bool:
 
 def _finish(taken: Claim, state: State, *, since: State = State.RUNNING, **changes: Any) -> bool:
     changes = {"last_error": "", "cause": ""} | changes
-    return _move(taken, since, state=state, done_at=now(), lease_until=None, **changes)
+    fp("before_record")
+    moved = _move(taken, since, state=state, done_at=now(), lease_until=None, **changes)
+    fp("after_record")
+    return moved
 
 
 def _record_sent(taken: Claim, result: dict[str, Any]) -> None:

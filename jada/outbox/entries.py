@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from jada.outbox import bell, registry
 from jada.outbox.enums import IN_FLIGHT, Mode, State
+from jada.outbox.failpoints import fp
 from jada.outbox.models import Effect
 
 
@@ -31,7 +32,8 @@ def enqueue(topic: str, key: str, *, subject: str = "", run_at: datetime | None 
         topic=topic, key=key, mode=Mode.STATE, lane=lane, subject=subject, run_at=run_at or now()
     )
     Effect.objects.filter(depends_on__in=older, state=State.PENDING).update(depends_on=effect)
-    transaction.on_commit(bell.ring, robust=True)
+    fp("after_insert")
+    transaction.on_commit(_ring, robust=True)
     return effect
 
 
@@ -70,8 +72,14 @@ def enqueue_message(
             effect.save()
     except IntegrityError:  # another transaction stated the same fact while we looked
         return None
-    transaction.on_commit(bell.ring, robust=True)
+    fp("after_insert")
+    transaction.on_commit(_ring, robust=True)
     return effect
+
+
+def _ring() -> None:
+    fp("after_commit_before_bell")
+    bell.ring()
 
 
 def withdraw(*, lane: str, reason: str, topic: str | None = None) -> int:

@@ -95,6 +95,10 @@ class Mirror(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True)
     seen_version = models.BigIntegerField(default=0)
     seen_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="when reconcile last read it back")
+    differences = models.JSONField(
+        default=list, blank=True, help_text="what it then found: store, object, field, old, new"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["topic", "key"], name="outbox_mirror_of_object")]
@@ -134,3 +138,13 @@ class RequestKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the host last ran: worker, sweeper, schedule, each chore."""
+
+    name = models.CharField(max_length=80, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

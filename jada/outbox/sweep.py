@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jada.outbox import registry
+from jada.outbox import heartbeats, registry
 from jada.outbox.delivery import LEASE, TRIES, requeue
 from jada.outbox.enums import State
+from jada.outbox.failpoints import fp
 from jada.outbox.models import Attempt, Effect
 from jada.outbox.registry import Work
 
@@ -24,9 +25,11 @@ KEEP = timedelta(days=30)
 def sweep(*, at: datetime | None = None) -> None:
     """Every 15 seconds, by every host; the guards make a second sweeper harmless."""
     at = at or now()
+    fp("in_sweep")
     rescue(at)
     settle(at)
     purge(at)
+    heartbeats.beat(heartbeats.SWEEPER, at=at)
 
 
 def rescue(at: datetime) -> int:
