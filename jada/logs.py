@@ -1,10 +1,20 @@
-"""The last net before a log line is written: no crew link, no key, no bearer token, and no line made by a stranger."""
+"""Log lines: what each is about, in the format that its reader wants, and the last net before it is written.
 
+No crew link, no key, no bearer token leaves by a line, and no stranger makes one. Two formats: `text` for people,
+`json` (one object a line) for what collects the lines of production.
+"""
+
+import json
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Final
+
+FORMATS: Final = ("text", "json")
+SAID: Final = ("request", "booking", "effect", "attempt", "topic")  # of what is known; a key may be a page's code
 
 _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # anything shaped like a JWT
@@ -51,8 +61,65 @@ def about(**fields: object) -> Iterator[None]:
 
 
 class SayAbout(logging.Filter):
-    """Puts what the line is about into the record, as `record.about` (a dict) and for people in front of the message."""
+    """Puts what the line is about into the record, as `record.about`: {"booking": …, "effect": …, "attempt": …}.
+
+    Django logs a refused request after the last middleware has returned, so its id is asked of the request itself.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.about = _about.get()
+        known = dict(_about.get())
+        if request_id := getattr(getattr(record, "request", None), "request_id", ""):
+            known["request"] = request_id
+        if "booking" not in known and str(known.get("subject", "")).startswith("booking:"):
+            known["booking"] = str(known["subject"]).partition(":")[2]
+        record.about = {name: _plain(known[name]) for name in SAID if name in known}
         return True
+
+
+def _plain(value: object) -> object:
+    return one_line(without_secrets(value)) if isinstance(value, str) else value
+
+
+class TextLines(logging.Formatter):
+    """`2026-11-24 18:05:39,120 WARNING jada.outbox.delivery [booking=… effect=12 attempt=2] message`"""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(subject)s%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = " ".join(f"{name}={value}" for name, value in getattr(record, "about", {}).items())
+        record.subject = f"[{words}] " if words else ""
+        return super().format(record)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, what it is about, and the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, object] = {
+            "time": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "about", {}),
+        }
+        if record.exc_info or record.exc_text:
+            line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]
+        return json.dumps(line, default=str)
+
+
+def configuration(*, form: str, level: str) -> dict[str, Any]:
+    """The LOGGING of the settings: one handler, and what hides secrets looks last."""
+    lines = JsonLines if form == "json" else TextLines
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"about": {"()": SayAbout}, "secrets": {"()": HideSecrets}},
+        "formatters": {"line": {"()": lines}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "filters": ["about", "secrets"], "formatter": "line"}
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {"botocore": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    }

@@ -8,6 +8,8 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from environs import Env
 
+from jada.logs import FORMATS, configuration
+
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 if env.bool("READ_DOTENV", True):  # tests must not inherit the demo's settings
@@ -58,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "jada.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -139,12 +142,13 @@ SERVICE_KEY_HASHES = env.json("SERVICE_KEY_HASHES", {})
 DASHBOARD_TOKEN_HASHES = env.json("DASHBOARD_TOKEN_HASHES", {})
 CREW_LINK_KEYS = env.json("CREW_LINK_KEYS", {})
 CREW_LINK_ACTIVE_KID = env.str("CREW_LINK_ACTIVE_KID", "")
+METRICS_TOKEN_HASH = env.str("METRICS_TOKEN_HASH", "")  # "" opens /metrics to this machine only
 ORIGIN_VERIFY = env.str("ORIGIN_VERIFY", "")  # what our CDN adds as X-Origin-Verify; "" believes no header
 
 # --- transport -------------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = not DEBUG
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a load balancer asks over plain http
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]  # asked over plain http, inside the private network
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "strict-origin"  # no-referrer makes browsers send Origin: null, and Django answer 403
@@ -229,15 +233,5 @@ STAFF_DOMAINS = frozenset(env.list("STAFF_DOMAINS", ["sailjada.com"]))  # whose 
 
 # --- logging ---------------------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"secrets": {"()": "jada.logs.HideSecrets"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["secrets"], "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "botocore": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-    },
-}
+LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEBUG else "json", validate=lambda v: v in FORMATS)
+LOGGING = configuration(form=LOG_FORMAT, level=env.str("LOG_LEVEL", "INFO"))

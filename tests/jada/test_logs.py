@@ -1,14 +1,19 @@
-"""No link, key or token reaches a log line, whatever way it came."""
+"""A line says what it is about; and no link, key or token reaches one, whatever way it came."""
 
 from __future__ import annotations
 
 import io
+import json
 import logging
+import logging.config
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
-from jada.logs import HideSecrets, without_secrets
+from jada.logs import HideSecrets, about, configuration, without_secrets
 from tests.conftest import DASHBOARD_TOKEN, SERVICE_KEY
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
@@ -83,3 +88,96 @@ def test_a_celery_worker_keeps_the_net() -> None:
     app.log.setup_logging_subsystem()
 
     assert logging.getLogger().handlers == before
+
+
+@pytest.fixture(params=["text", "json"])
+def shipped(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """Where a logger writes through the handler that the settings make."""
+    yield from through_the_handler(request.param)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    yield from through_the_handler("json")
+
+
+def through_the_handler(form: str) -> Iterator[io.StringIO]:
+    made = logging.config.DictConfigurator(configuration(form=form, level="INFO"))
+    parts = made.config
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(made.configure_formatter(parts["formatters"]["line"]))
+    for name in parts["handlers"]["stderr"]["filters"]:
+        handler.addFilter(made.configure_filter(parts["filters"][name]))
+    logger = logging.getLogger("django.request")
+    kept, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    yield written
+    logger.removeHandler(handler)
+    logger.propagate = kept
+
+
+def last(written: io.StringIO) -> dict[str, Any]:
+    return json.loads(written.getvalue().splitlines()[-1])
+
+
+class TestWhatALineIsAbout:
+    def test_a_delivery_is_named_by_booking_effect_and_attempt(self, lines: io.StringIO) -> None:
+        with about(effect=12, attempt=2, topic="crew.event", subject="booking:7QK2", key="secret-code"):
+            logging.getLogger("django.request").warning("It is late by %s minutes", 3)
+
+        said = last(lines)
+        assert (said["booking"], said["effect"], said["attempt"], said["topic"]) == ("7QK2", 12, 2, "crew.event")
+        assert (said["level"], said["logger"], said["message"]) == (
+            "WARNING",
+            "django.request",
+            "It is late by 3 minutes",
+        )
+        assert "secret-code" not in lines.getvalue()
+
+    def test_people_read_it_in_front_of_the_message(self) -> None:
+        written = through_the_handler("text")
+        where = next(written)
+
+        with about(effect=12, attempt=2):
+            logging.getLogger("django.request").warning("It is late")
+
+        assert "WARNING django.request [effect=12 attempt=2] It is late" in where.getvalue()
+        next(written, None)
+
+    def test_a_line_outside_says_nothing_of_it(self, lines: io.StringIO) -> None:
+        with about(effect=12):
+            pass
+        logging.getLogger("django.request").warning("Idle")
+
+        assert "effect" not in last(lines)
+
+    def test_a_refused_request_is_found_by_the_id_of_its_answer(self, lines: io.StringIO, client: Client) -> None:
+        answer = client.get("/no/such/page", headers={"X-Request-ID": "a-strangers"})
+
+        assert len(answer.headers["X-Request-ID"]) == 16
+        assert last(lines)["request"] == answer.headers["X-Request-ID"]
+        assert "a-strangers" not in lines.getvalue()
+
+
+class TestBothFormats:
+    def test_hide_secrets_last(self, shipped: io.StringIO) -> None:
+        with about(topic=JWT):
+            try:
+                int(JWT)
+            except ValueError:
+                logging.getLogger("django.request").exception("refused %s", SERVICE_KEY)
+
+        assert "ValueError" in shipped.getvalue()
+        assert JWT not in shipped.getvalue()
+        assert SERVICE_KEY not in shipped.getvalue()
+
+    def test_let_a_stranger_make_no_second_line(self, shipped: io.StringIO) -> None:
+        with about(topic="x\ny"):
+            logging.getLogger("django.request").warning("refused at %s", "/a\n2027 ERROR paid\u2028")
+
+        assert len(shipped.getvalue().splitlines()) == 1
+
+
+def test_production_writes_objects() -> None:
+    assert settings.LOG_FORMAT == "json"
