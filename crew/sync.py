@@ -8,8 +8,11 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Concat
 from django.utils.timezone import now
 
+from bookings.models import Booking
 from crew.enums import ASKED, EventStatus
 from crew.manifest import CrewEventView
 from crew.models import Assignment, CrewEvent, CrewLinkGrant, CrewMember
@@ -18,6 +21,7 @@ from crew.services.letters import has_heard
 from jada.aws import table
 from jada.failures import Outcome
 from jada.mail.letters import Address, letter
+from jada.outbox.plans import plan
 from jada.outbox.registry import Seen, digest, projection
 
 if TYPE_CHECKING:
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
 
 TOMBSTONE_LASTS = timedelta(days=90)
 OURS = ("version", "digest")  # what the table adds to a view
+
+
+@plan("crew.event")
+def every_item() -> QuerySet[Any]:
+    """Each trip that stands has a crew event, and that its item."""
+    named = {"key": F("public_id"), "subject": Concat(Value("booking:"), F("public_id"))}
+    return Booking.objects.standing().values(**named).values("key", "subject", "starts_at")
 
 
 @projection("crew.event", lane="crew.event:{key}")

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.files.storage import storages
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Concat
 
 from bookings.models import Booking
 from guests import codes
@@ -21,6 +23,7 @@ from guests.services import public_url, slug_view_of, view_of, was_told
 from jada.aws import cdn, public
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
+from jada.outbox.plans import plan
 from jada.outbox.registry import Seen, Work, digest, projection, step
 
 if TYPE_CHECKING:
@@ -31,6 +34,20 @@ HTML = "text/html; charset=utf-8"
 LOOK_AGAIN = timedelta(seconds=5)  # an invalidation takes about that long to reach the edges
 # What a guest acts on, and their own name: a wrong one is noticed at once.
 MATERIAL = ("vessel", "zone", "starts_at", "ends_at", "arrive_at", "dock", "gate_code", "first_name", "party_size")
+
+
+@plan(PAGE)
+def every_page() -> QuerySet[Any]:
+    """Each page that was opened stays at its address for good: of a cancelled trip and of a past one too."""
+    subject, starts = Concat(Value("booking:"), F("booking__public_id")), F("booking__starts_at")
+    return GuestPage.objects.values(key=F("code"), subject=subject).annotate(starts_at=starts)
+
+
+@plan(SLUG)
+def every_name() -> QuerySet[Any]:
+    """Each friendly name that was ever given, retired ones included."""
+    subject, starts = Concat(Value("booking:"), F("page__booking__public_id")), F("page__booking__starts_at")
+    return PageSlug.objects.values(key=F("slug"), subject=subject).annotate(starts_at=starts)
 
 
 @projection(PAGE, lane="page:{key}", then=(EDGE, SEEN))
