@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 
 from jada.modeladmin import ConsoleInline, ReadOnlyAdmin, pill, tones
 from jada.outbox.enums import Mode, State
-from jada.outbox.models import Attempt, Effect, Heartbeat, Mirror, RequestKey
+from jada.outbox.models import Attempt, Batch, Breaker, Effect, Epoch, Heartbeat, Limit, Mirror, RequestKey
 
 tones(
     State,
@@ -163,3 +163,29 @@ class RequestKeyAdmin(ReadOnlyAdmin):
 class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ("name", "at")
     empty_text = "No worker, sweeper or schedule has run yet."
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    list_display = ("reference", "topic", "size", "created_at", "done_at")
+    list_filter = ("topic",)
+    search_fields = ("reference", "foreign_id")
+    empty_text = "No call has carried several deliveries yet."
+
+
+@admin.register(Limit)
+class LimitAdmin(ReadOnlyAdmin):
+    list_display = ("name", "next_at")
+    empty_text = "Nothing that is limited in its rate has left yet."
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnlyAdmin):
+    list_display = ("service", "failures", "open_until")
+    empty_text = "Every service outside has answered so far."
+
+
+@admin.register(Epoch)
+class EpochAdmin(ReadOnlyAdmin):
+    list_display = ("number", "at")
+    empty_text = "The database has never gone back in time."

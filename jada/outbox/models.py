@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.timezone import now
 
-from jada.outbox.enums import IN_FLIGHT, UNFINISHED, Mode, State
+from jada.outbox import registry
+from jada.outbox.enums import IN_FLIGHT, UNFINISHED, Cause, Mode, State
 
 
 class EffectQuerySet(models.QuerySet["Effect"]):
@@ -30,8 +31,36 @@ class EffectQuerySet(models.QuerySet["Effect"]):
         """What a person must look at: given up, or not known whether sent."""
         return self.filter(state__in=(State.DEAD, State.IN_DOUBT))
 
+    def of_unknown_topics(self) -> EffectQuerySet:
+        """Waiting for a worker that knows them: this one runs older or newer code, or the topic is gone for good."""
+        strange = ~Q(topic__in=registry.known()) | Q(cause=Cause.UNKNOWN)
+        return self.filter(strange, state=State.PENDING)
+
+    def newer_outside(self) -> EffectQuerySet:
+        """Refused by a copy newer than this database: restored from a backup, and `outbox_restored` was not run."""
+        return self.filter(state=State.DEAD, cause=Cause.RESTORED)
+
     def about(self, subject: str) -> EffectQuerySet:
         return self.filter(subject=subject)
+
+
+class Batch(models.Model):
+    """Rows of one topic delivered by one call. What it names is frozen: a repeat says exactly the same again."""
+
+    topic = models.CharField(max_length=40)
+    reference = models.CharField(max_length=80, unique=True, help_text="under which the other side knows it")
+    members = models.JSONField(default=list, help_text="what the call names, sorted")
+    size = models.PositiveIntegerField(default=0, help_text="how many members")
+    created_at = models.DateTimeField(default=now)
+    done_at = models.DateTimeField(null=True, blank=True)
+    foreign_id = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [models.Index("topic", "created_at", name="outbox_batch_by_month")]
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 class Effect(models.Model):
@@ -55,6 +84,7 @@ class Effect(models.Model):
     result = models.JSONField(default=dict)
     cause = models.CharField(max_length=16, blank=True)
     last_error = models.TextField(blank=True)
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True, related_name="effects", db_index=False)
     created_at = models.DateTimeField(default=now)
     done_at = models.DateTimeField(null=True, blank=True)
 
@@ -62,13 +92,16 @@ class Effect(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        permissions = [("retry_effect", "Can retry a delivery")]
+        permissions = [("retry_effect", "Can retry a delivery"), ("drop_effect", "Can drop a delivery")]
         indexes = [
             models.Index("run_at", "id", name="outbox_due", condition=Q(state=State.PENDING)),
             models.Index("lane", "id", name="outbox_lane", condition=Q(state__in=UNFINISHED)),
             models.Index("lease_until", name="outbox_lease", condition=Q(state__in=[State.RUNNING, State.SENDING])),
             models.Index(fields=["subject", "-id"], name="outbox_of_subject"),
             models.Index("state", "created_at", name="outbox_by_state"),
+            models.Index("topic", "key", name="outbox_of_object", condition=Q(state__in=UNFINISHED)),
+            models.Index("topic", "key", name="outbox_dead", condition=Q(state=State.DEAD)),
+            models.Index("batch", name="outbox_in_batch", condition=Q(state__in=UNFINISHED, batch__isnull=False)),
         ]
         constraints = [
             models.UniqueConstraint(fields=["lane"], name="outbox_one_in_flight", condition=Q(state__in=IN_FLIGHT)),
@@ -112,7 +145,8 @@ class Attempt(models.Model):
 
     effect = models.ForeignKey(Effect, models.CASCADE, related_name="history")
     claim_no = models.PositiveIntegerField()
-    at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True, help_text="when the claim was made, if that is known")
+    at = models.DateTimeField(help_text="when it ended")
     outcome = models.CharField(max_length=16)
     error = models.TextField(blank=True)
 
@@ -135,6 +169,7 @@ class RequestKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "key"], name="outbox_request_once")]
+        indexes = [models.Index("created_at", name="outbox_request_age")]
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key}"
@@ -148,3 +183,37 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Limit(models.Model):
+    """One row for each limited rate: the instant before which the next message may not leave."""
+
+    name = models.CharField(max_length=40, unique=True)
+    next_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Breaker(models.Model):
+    """How a service outside has answered lately, told to every process: after an outage it is asked less often."""
+
+    service = models.CharField(max_length=40, unique=True)
+    failures = models.PositiveIntegerField(default=0, help_text="calls in a row that it did not answer")
+    open_until = models.DateTimeField(null=True, blank=True, help_text="until then its deliveries wait")
+
+    def __str__(self) -> str:
+        return self.service
+
+
+class Epoch(models.Model):
+    """Each time that the database went back in time; its number leads every version handed out since."""
+
+    number = models.PositiveIntegerField(unique=True)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"epoch {self.number}"
