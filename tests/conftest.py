@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-pytest_plugins = ["tests.emulator", "tests.services"]
+pytest_plugins = ["tests.emulator", "tests.services", "tests.rig.fixtures"]
 
 SERVICE_KEY = "sjk_k1_" + "s" * 43
 DASHBOARD_TOKEN = "sjd_d1_" + "d" * 43

@@ -1,0 +1,1 @@
+"""What the fakes speak: each service names a request (`name`) and carries it out (`act`) under the world's one lock."""
