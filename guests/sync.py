@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.files.storage import storages
-from django.db.models import F, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 
 from bookings.models import Booking
@@ -23,6 +23,7 @@ from guests.services import public_url, slug_view_of, view_of, was_told
 from jada.aws import cdn, public
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
+from jada.outbox.invariants import Finding, examine
 from jada.outbox.plans import plan
 from jada.outbox.registry import Seen, Work, digest, projection, step
 
@@ -41,6 +42,13 @@ def every_page() -> QuerySet[Any]:
     """Each page that was opened stays at its address for good: of a cancelled trip and of a past one too."""
     subject, starts = Concat(Value("booking:"), F("booking__public_id")), F("booking__starts_at")
     return GuestPage.objects.values(key=F("code"), subject=subject).annotate(starts_at=starts)
+
+
+@examine("I1")
+def _opened(at: datetime) -> Iterator[Finding]:
+    """A trip that stands has its page."""
+    without = Booking.objects.standing().filter(~Exists(GuestPage.objects.filter(booking=OuterRef("pk"))))
+    yield "trips without a page, by public id", without.order_by().values_list("public_id", flat=True)
 
 
 @plan(SLUG)
