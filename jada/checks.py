@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,10 @@ def _production() -> Iterator[CheckMessage]:
     for name in ("CREW_BASE_URL", "GUEST_BASE_URL"):
         if not getattr(settings, name).startswith("https://"):
             yield Error(f"{name} must begin with https:// outside DEBUG.", id="jada.E010")
+    if "FAILPOINT" in os.environ:  # no setting: nothing but a test of faults may order one
+        yield Error(
+            "FAILPOINT orders faults of this very process: unset it. It is for tests, and for DEBUG.", id="jada.E013"
+        )
 
 
 def _is_hex(text: str) -> bool:

@@ -65,7 +65,18 @@ def _do(action: str, name: str) -> None:
         case "dberror":
             raise OperationalError(f"ordered at {name}")
         case "hang":
-            time.sleep(HANGS)
+            stand_still(name)
+
+
+def stand_still(name: str) -> None:
+    """As a process that is stopped at `name`. A rig may replace it by one that can be woken: then it is a zombie."""
+    time.sleep(HANGS)
+
+
+def passed() -> dict[str, int]:
+    """How often this process has passed each place since the last `forget`; counted while `FAILPOINT` orders anything."""
+    with _counting:
+        return dict(_passed)
 
 
 def forget() -> None:

@@ -86,6 +86,16 @@ def test_a_machine_of_ones_own_may_be_unsafe_but_not_without_keys(settings: Sett
     assert found() == {"jada.E001"}
 
 
+def test_faults_may_be_ordered_on_a_machine_of_ones_own_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAILPOINT", "after_claim:kill:1")
+
+    assert found() == {"jada.E013"}
+    settings.DEBUG = True
+    assert found() == set()
+
+
 def test_an_unsafe_process_ends_with_a_sentence_for_each_finding(settings: Settings) -> None:
     settings.SERVICE_KEY_HASHES, settings.CONSOLE_REQUIRE_OTP = {}, False
 
