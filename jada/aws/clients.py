@@ -31,11 +31,17 @@ from django.db import connection
 from jada.failures import DeliveryFailure, InDoubt, Misconfigured, Refused, Retry
 
 if TYPE_CHECKING:
+    from mypy_boto3_acm import ACMClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 # Two attempts of 3 + 10 s stay under the 30 s a handler may take. Path style, because the wildcard certificate of S3
 # does not match bucket names with dots.
@@ -151,6 +157,37 @@ def cloudformation() -> CloudFormationClient:
 @_made_once
 def sesv2() -> SESV2Client:
     return _session().client("sesv2", config=CONFIG_OF_MAIL)
+
+
+@_made_once
+def sqs() -> SQSClient:
+    return _session().client("sqs", config=CONFIG)
+
+
+@_made_once
+def sts() -> STSClient:
+    return _session().client("sts", config=CONFIG)
+
+
+@_made_once
+def sns() -> SNSClient:
+    return _session().client("sns", config=CONFIG)
+
+
+@_made_once
+def iam() -> IAMClient:
+    return _session().client("iam", config=CONFIG)
+
+
+@_made_once
+def lambda_() -> LambdaClient:
+    return _session().client("lambda", config=CONFIG)
+
+
+@_made_once
+def acm() -> ACMClient:
+    """Of us-east-1, wherever we are: CloudFront takes its certificates from there."""
+    return _session().client("acm", region_name="us-east-1", config=CONFIG)
 
 
 def reset() -> None:

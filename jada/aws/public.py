@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
@@ -24,10 +25,11 @@ class Fetched:
     content_type: str
     body: bytes
     sha256: str
+    cache_control: str = ""
 
 
-def fetch(url: str) -> Fetched:
-    """GET a public address. Raises Retry when nobody answers, Refused for a body over 2 MB.
+def fetch(url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
+    """GET a public address, with `headers` beside our own. Raises Retry when nobody answers, Refused for a body over 2 MB.
 
     No message names more than the host: the path of a guest's page is a secret of that guest.
     """
@@ -37,7 +39,7 @@ def fetch(url: str) -> Fetched:
         raise ValueError("A public address starts with http:// or https:// and names a host.")
     connection = _connection(address)
     try:
-        return _get(connection, address)
+        return _get(connection, address, headers or {})
     except ssl.SSLCertVerificationError:
         raise Misconfigured(f"The certificate of {address.hostname} is not valid: renew or attach it.") from None
     except (OSError, HTTPException) as error:
@@ -51,12 +53,18 @@ def _connection(address: SplitResult) -> HTTPConnection:
     return kind(address.hostname or "", address.port, timeout=TIMEOUT)
 
 
-def _get(connection: HTTPConnection, address: SplitResult) -> Fetched:
+def _get(connection: HTTPConnection, address: SplitResult, headers: Mapping[str, str]) -> Fetched:
     target = (address.path or "/") + (f"?{address.query}" if address.query else "")
-    connection.request("GET", target, headers={"User-Agent": "jada", "Accept": "*/*"})
+    connection.request("GET", target, headers={"User-Agent": "jada", "Accept": "*/*", **headers})
     answer = connection.getresponse()
     body = _bounded(answer, address)
-    return Fetched(answer.status, answer.getheader("Content-Type", ""), body, hashlib.sha256(body).hexdigest())
+    return Fetched(
+        status=answer.status,
+        content_type=answer.getheader("Content-Type", ""),
+        body=body,
+        sha256=hashlib.sha256(body).hexdigest(),
+        cache_control=answer.getheader("Cache-Control", ""),
+    )
 
 
 def _bounded(answer: HTTPResponse, address: SplitResult) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
@@ -28,6 +28,7 @@ NOT_FOUND: Final = "404.html"
 ASSET_CACHE: Final = "public, max-age=2592000"  # 30 days in a browser; the edge keeps nothing over 5 minutes
 _DIGEST: Final = "TemplateDigest"
 _STANDING: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+_NOTHING_TO_DO: Final = ("didn't contain changes", "No updates are to be performed")
 # Seconds between looks: at once for an emulator, up to half an hour for real distributions.
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0)
 _PATIENCE: Final = 180
@@ -42,6 +43,19 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The stack as CloudFormation knows it now. `current`: deployed from the very template of this repository."""
+
+    status: str
+    current: bool
+    outputs: Mapping[str, str]
+
+    @property
+    def settled(self) -> bool:
+        return self.status in _STANDING
+
+
+@dataclass(frozen=True)
 class Asset:
     """One file of the guest bucket that belongs to the stack, not to a guest."""
 
@@ -50,13 +64,14 @@ class Asset:
     cache_control: str
 
 
-def deploy(parameters: Mapping[str, str]) -> Deployed:
+def deploy(parameters: Mapping[str, str], *, revert_drift: bool = False) -> Deployed:
     """Create or update the stack, wait for it, and put its files. Doing it again changes nothing and is quick.
 
     `parameters` are those of the template; what is not named keeps the value it has, or the template's default.
-    Raises Misconfigured with CloudFormation's own reason if the stack does not come to stand.
+    CloudFormation compares templates, not what stands: with `revert_drift` it looks, and takes back what was changed
+    by hand. Raises Misconfigured with CloudFormation's own reason if the stack does not come to stand.
     """
-    changed = _deploy_template(render(), parameters)
+    changed = _deploy_template(render(), parameters, revert_drift=revert_drift)
     outputs.cache_clear()
     return Deployed(changed=_put_assets(guest_assets()) or changed, outputs=outputs())
 
@@ -79,6 +94,15 @@ def outputs() -> dict[str, str]:
     if stack is None:
         raise Misconfigured(f"There is no stack {settings.AWS_STACK_NAME}: run manage.py deploy_stack first.")
     return _outputs_of(stack)
+
+
+def standing() -> Standing | None:
+    """The stack as it is this minute, None if there is none: for looking, where `outputs` is for working."""
+    stack = _describe()
+    if stack is None:
+        return None
+    wanted = hashlib.sha256(render().encode()).hexdigest()
+    return Standing(stack["StackStatus"], _parameters_of(stack).get(_DIGEST) == wanted, _outputs_of(stack))
 
 
 def guest_distribution_id() -> str:
@@ -110,12 +134,14 @@ def _names() -> dict[str, str]:
 # --- the template ------------------------------------------------------------------------------------------------
 
 
-def _deploy_template(template: str, wanted: Mapping[str, str]) -> bool:
+def _deploy_template(template: str, wanted: Mapping[str, str], *, revert_drift: bool) -> bool:
     stack = _cleared(_settled())
     wanted = {**wanted, _DIGEST: hashlib.sha256(template.encode()).hexdigest()}
-    if stack is not None and _stands_as(stack, wanted):
+    if stack is not None and _stands_as(stack, wanted) and not revert_drift:
         return False
-    change_set = _prepare(stack, template, wanted)
+    change_set = _prepare(stack, template, wanted, revert_drift=revert_drift and stack is not None)
+    if change_set is None:
+        return False
     with clients.calling():
         clients.cloudformation().execute_change_set(StackName=settings.AWS_STACK_NAME, ChangeSetName=change_set)
     _require_standing(_settled(begun=True), digest=wanted[_DIGEST])
@@ -131,11 +157,12 @@ def _cleared(stack: StackTypeDef | None) -> StackTypeDef | None:
     return _settled()
 
 
-def _prepare(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str]) -> str:
-    """A change set that is ready to be executed; answers its ARN.
+def _prepare(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str], *, revert_drift: bool) -> str | None:
+    """A change set that is ready to be executed; answers its ARN, None if it would change nothing.
 
     A change set, because it can take in what exists already: buckets and the table outlive their stack.
     """
+    mode: dict[str, Any] = {"DeploymentMode": "REVERT_DRIFT"} if revert_drift else {"ImportExistingResources": True}
     given: list[ParameterTypeDef] = [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
     with clients.calling():
         try:
@@ -143,7 +170,7 @@ def _prepare(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str
                 StackName=settings.AWS_STACK_NAME,
                 ChangeSetName=f"deploy-{uuid4().hex}",
                 ChangeSetType="UPDATE" if stack else "CREATE",
-                ImportExistingResources=True,
+                **mode,
                 DisableValidation=True,  # it takes the name of what is to be imported for a conflict
                 TemplateBody=template,
                 Parameters=[*given, *(_kept(stack, wanted, template) if stack else [])],
@@ -154,18 +181,21 @@ def _prepare(stack: StackTypeDef | None, template: str, wanted: Mapping[str, str
                 raise
             said = error.response["Error"].get("Message", "")
             raise Misconfigured(f"CloudFormation does not take the template as it is: {said}") from None
-    _require_prepared(answer["Id"])
-    return answer["Id"]
+    return answer["Id"] if _prepared(answer["Id"]) else None
 
 
-def _require_prepared(change_set: str) -> None:
+def _prepared(change_set: str) -> bool:
+    """Wait until it is ready; False if there is nothing to change."""
     for pause in _pauses():
         with clients.calling():
             found = clients.cloudformation().describe_change_set(ChangeSetName=change_set)
         if found["Status"] == "CREATE_COMPLETE":
-            return
+            return True
+        reason = found.get("StatusReason", "")
+        if found["Status"] == "FAILED" and any(said in reason for said in _NOTHING_TO_DO):
+            return False
         if found["Status"] == "FAILED":
-            raise Misconfigured(f"CloudFormation cannot change the stack so: {found.get('StatusReason', '')}")
+            raise Misconfigured(f"CloudFormation cannot change the stack so: {reason}")
         time.sleep(pause)
     raise Retry("CloudFormation has been preparing the change for half an hour: look at its change sets.")
 

@@ -22,9 +22,15 @@ class Command(BaseCommand):
             help="a parameter of the template, e.g. CertificateArn=arn:...; one not named keeps its value",
         )
 
+        parser.add_argument(
+            "--revert-drift",
+            action="store_true",
+            help="look at what stands, too, and take back what was changed by hand since",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            deployed = stack.deploy(dict(options["parameter"]))
+            deployed = stack.deploy(dict(options["parameter"]), revert_drift=options["revert_drift"])
         except DeliveryFailure as failure:
             raise CommandError(failure.reason) from failure
         self.stdout.write("The stack is deployed." if deployed.changed else "The stack stands as it should.")
