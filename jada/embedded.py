@@ -164,6 +164,7 @@ class Company:
         from bookings.tasks import release_expired_holds
         from crew.tasks import expire_invitations
         from guests.tasks import turn_pages
+        from jada.mail.tasks import poll_events
         from jada.outbox import host
         from jada.wsgi import application
 
@@ -179,6 +180,7 @@ class Company:
         host.every_minute(release_expired_holds)
         host.every_minute(turn_pages)
         host.every_minute(expire_invitations)
+        host.every_minute(poll_events)
         self.threads = host.start_threads()
 
     def receive_sample(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from environs import Env
 
+from jada import broker
 from jada.logs import FORMATS, configuration
 
 env = Env()
@@ -124,7 +125,6 @@ AXES_CLIENT_IP_CALLABLE = "jada.keys.client_address"  # behind the CDN every soc
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "jada.keys.client_address"  # else everybody behind the edge shares its address
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 LOGIN_URL = "admin:login"
 SESSION_COOKIE_AGE = 8 * 3600
@@ -206,8 +206,15 @@ STORAGES = {
 # --- mail ------------------------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = "jada.aws.ses.SesBackend"
-MAIL_FROM = env.str("MAIL_FROM", "JADA crew office <crew-office@sailjada.com>")
 OPS_EMAIL = env.str("OPS_EMAIL", "ops@sailjada.com")
+MAIL_FROM = env.str("MAIL_FROM", "JADA crew office <crew-office@sailjada.com>")
+MAIL_SENDERS = {  # by the first word of a letter's kind; a bounce of one must not hurt the others
+    "guest": env.str("MAIL_FROM_GUESTS", "Queen of San Diego <guests@sailjada.com>"),
+    "ops": env.str("MAIL_FROM_OPS", "JADA <system@sailjada.com>"),
+}
+MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", "") or OPS_EMAIL
+MAIL_EVENTS_QUEUE_URL = env.str("MAIL_EVENTS_QUEUE_URL", "")
+MAIL_EVENTS_TOPIC_ARN = env.str("MAIL_EVENTS_TOPIC_ARN", "")
 MAILBOX_DIR = env.str("MAILBOX_DIR", "")
 ANYMAIL = {"AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET", f"{AWS_STACK_NAME}-mail")}
 
@@ -219,12 +226,16 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 80  # seconds; shorter than the outbox lease of 90
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry_on_timeout": False}
+CELERY_BROKER_TRANSPORT_OPTIONS = broker.options(
+    CELERY_BROKER_URL, queue_url=env.str("CELERY_QUEUE_URL", ""), region=AWS_REGION
+)
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = not broker.is_sqs(CELERY_BROKER_URL)  # SQS has no broadcast
 CELERY_BEAT_SCHEDULE = {
     "outbox-sweep": {"task": "outbox.sweep", "schedule": 15.0},
     "bookings-release-expired": {"task": "bookings.release_expired", "schedule": 60.0},
     "guests-turn-pages": {"task": "guests.turn_pages", "schedule": 60.0},
     "crew-expire-invitations": {"task": "crew.expire_invitations", "schedule": 60.0},
+    "mail-poll-events": {"task": "mail.poll_events", "schedule": 20.0},
 }
 
 # --- the operator ----------------------------------------------------------------------------------------------

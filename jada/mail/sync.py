@@ -1,27 +1,39 @@
-"""The courier of mail: a last look, one rendering, one call."""
+"""The courier of mail: a last look, one rendering, one call. And the reader of what the mail service says became of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.headerregistry import Address as HeaderAddress
 from html import unescape
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db.models import Exists, OuterRef
 from django.template.loader import render_to_string
 from django.utils.timezone import now
 
+from jada.aws import queue
 from jada.aws.clients import translate
 from jada.failures import Refused, Retry
+from jada.mail import inbox
+from jada.mail.events import read, tag_of
 from jada.mail.letters import Address, Letter, kinds, letter_of
-from jada.mail.models import Message
+from jada.mail.models import MailEvent, Message
+from jada.outbox.enums import State
+from jada.outbox.invariants import Finding, examine
 from jada.outbox.models import Attempt
 from jada.outbox.registry import Withdrawn, Work, courier
 
+logger = logging.getLogger(__name__)
+
 MASK = "[personal link]"
+ROUNDS: Final = 50  # of ten messages each: one call of `poll` ends, however full the queue is
 
 
 @dataclass(frozen=True)
@@ -45,21 +57,27 @@ class Mail:
         to = letter.address(message)
         if to is None or not to.email:
             raise Refused(f"There is no address on file for {message.recipient}: add one, then retry.")
+        if block := inbox.blocked(to.email):
+            raise Refused(
+                f"The address on file of {message.recipient} gets no mail ({block.get_trouble_display()}): "
+                "correct it, or lift its block under Addresses without mail, then retry."
+            )
         prepared = _render(message, letter, to, repeat=letter.in_doubt == "once" and _repeats(work) > 0)
         _keep_as_sent(prepared, letter.links(message))
         return prepared
 
     def send(self, prepared: Prepared, work: Work) -> Mapping[str, Any]:
+        sender = _sender_of(prepared.message)
         mail = EmailMultiAlternatives(
             subject=prepared.subject,
             body=prepared.text,
-            from_email=settings.MAIL_FROM,
+            from_email=sender,
             to=[str(HeaderAddress(prepared.to.name, addr_spec=prepared.to.email))],
+            reply_to=[settings.MAIL_REPLY_TO],
             headers={"X-Jada-Effect": str(work.effect_id)},
         )
         mail.attach_alternative(prepared.html, "text/html")
-        tags = [{"Name": "effect", "Value": str(work.effect_id)}, {"Name": "claim", "Value": str(work.attempt)}]
-        mail.esp_extra = {"FromEmailAddress": settings.MAIL_FROM, "EmailTags": tags}  # type: ignore[attr-defined]
+        mail.esp_extra = {"FromEmailAddress": sender, "EmailTags": _tags(prepared.message, work)}  # type: ignore[attr-defined]
         try:
             mail.send()
         except AnymailRecipientsRefused as error:
@@ -69,11 +87,28 @@ class Mail:
         return _note_sent(prepared.message, mail)
 
     def in_doubt(self, work: Work) -> str:
-        """Crew links may be repeated, the manager's mail once, a guest's never without a person."""
+        """Crew links may be repeated, the manager's mail once, a guest's never without a person.
+
+        A last look at what the mail service has told: a row that this settles is no longer in doubt, and whatever is
+        answered for it finds nothing to change.
+        """
+        if inbox.settle(at=now(), effect_id=work.effect_id):
+            return "hold"
         rule = letter_of(Message.objects.get(pk=work.key).kind).in_doubt
         if rule == "once":
             return "resend" if _repeats(work) <= 1 else "hold"
         return rule
+
+
+def _sender_of(message: Message) -> str:
+    """Each purpose has its own sender, so that bounces of one do not hurt the others."""
+    return settings.MAIL_SENDERS.get(message.kind.partition(".")[0], settings.MAIL_FROM)
+
+
+def _tags(message: Message, work: Work) -> list[dict[str, str]]:
+    """What the events of this mail will carry back: numbers of ours and a digest. Tags are not secret."""
+    tags = {"effect": str(work.effect_id), "claim": str(work.claim_no), "fact": tag_of(message.fact)}
+    return [{"Name": name, "Value": value} for name, value in tags.items()]
 
 
 def _repeats(work: Work) -> int:
@@ -112,3 +147,41 @@ def _note_sent(message: Message, mail: EmailMultiAlternatives) -> Mapping[str, A
     provider_id = (status and status.message_id) or ""
     Message.objects.filter(pk=message.pk).update(sent_at=now(), provider_id=provider_id)
     return {"message_id": provider_id}
+
+
+@examine("I7")
+def _left_and_waiting(at: datetime) -> Iterator[Finding]:
+    """What left once may leave again only when it was in doubt, and that is written down."""
+    doubted = Attempt.objects.filter(effect=OuterRef("effect"), outcome="in_doubt")
+    again = Message.objects.filter(effect__state=State.PENDING, sent_at__isnull=False).filter(~Exists(doubted))
+    yield "mails that left, and are about to leave again unnoticed, by id", again.order_by()
+
+
+# --- what became of it -----------------------------------------------------------------------------------------------
+
+
+def poll(*, wait: int = 1) -> int:
+    """Read the queue of mail events until it is empty; answers how many events were kept.
+
+    Kept and committed first, deleted from the queue only then: whatever dies in between is told again and is known.
+    Raises the DeliveryFailure of a queue that cannot be read.
+    """
+    url, topic = queue.mail_events_url(), queue.mail_events_topic()
+    kept = 0
+    for _ in range(ROUNDS):
+        received = queue.receive(url, wait=wait)
+        if not received:
+            break
+        kept += inbox.keep(told=chain.from_iterable(read(each.body, topic=topic) for each in received), at=now())
+        queue.delete(url, [each.receipt for each in received])
+    return kept
+
+
+def apply_events() -> None:
+    """Let what was kept have its effect; an event that cannot keeps the others from nothing, and its turn comes again."""
+    for event_id in MailEvent.objects.waiting().order_by("pk").values_list("pk", flat=True)[:1000]:
+        try:
+            inbox.apply(event_id=event_id, at=now())
+        except Exception:
+            logger.exception("Unable to apply the mail event #%s", event_id)
+    inbox.settle(at=now())

@@ -28,6 +28,7 @@ class Work:
     attempt: int
     version: int
     payload: Mapping[str, Any] = field(default_factory=dict)
+    claim_no: int = 0  # of this claim; travels with a message, so that what is told of it later says which one it was
 
 
 @dataclass(frozen=True)

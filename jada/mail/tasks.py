@@ -1,0 +1,20 @@
+"""What Celery's beat, or the embedded host, does for mails that have left: hear what became of them."""
+
+import logging
+
+from celery import shared_task
+
+from jada.failures import DeliveryFailure
+from jada.mail import sync
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="mail.poll_events", ignore_result=True)
+def poll_events() -> None:
+    """Events that are kept already have their effect even while the queue cannot be read."""
+    try:
+        sync.poll()
+    except DeliveryFailure as failure:
+        logger.warning("The queue of mail events was not read: %s", failure.reason)
+    sync.apply_events()
