@@ -75,7 +75,7 @@ def _take(row: Effect, owner: str, at: datetime) -> Claim | None:
     )
     if not taken:
         return None
-    work = Work(row.pk, row.topic, row.key, row.attempts + 1, version, row.payload)
+    work = Work(row.pk, row.topic, row.key, row.attempts + 1, version, row.payload, row.claim_no + 1)
     return Claim(row.pk, row.claim_no + 1, place, work)
 
 
