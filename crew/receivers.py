@@ -1,4 +1,6 @@
-"""What the crew side reacts to: a trip that changed, a boat, a berth or a member that is described anew."""
+"""What the crew side reacts to: a trip that changed, a boat, a berth or a member that is described anew, an address
+that takes no mail.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +13,10 @@ from bookings.models import Berth, Booking, Vessel
 from bookings.signals import booking_changed
 from crew import services
 from crew.models import CrewMember
-from jada.audit.actors import Actor
+from jada.audit.actors import SYSTEM, Actor
+from jada.mail.enums import Trouble
+from jada.mail.models import Message
+from jada.mail.signals import mail_bounced
 
 
 @receiver(booking_changed, sender=Booking, dispatch_uid="crew.follow_booking")
@@ -37,3 +42,8 @@ def berth_described(instance: Berth, *, created: bool, raw: bool = False, **kwar
 def member_described(instance: CrewMember, *, created: bool, raw: bool = False, **kwargs: Any) -> None:
     if not (created or raw):
         services.mark_events(about=Q(assignments__member=instance))
+
+
+@receiver(mail_bounced, sender=Message, dispatch_uid="crew.mail_bounced")
+def address_failed(address: str, kind: Trouble, at: datetime, **kwargs: Any) -> None:
+    services.note_unreachable(address=address, trouble=kind, by=SYSTEM, at=at)

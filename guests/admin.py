@@ -6,7 +6,8 @@ from csp.decorators import csp_exempt
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -19,7 +20,9 @@ from guests.models import GuestPage, PageSlug
 from guests.page import render
 from guests.phases import Phase
 from jada.audit.actors import Actor
-from jada.modeladmin import ConsoleInline, ReadOnlyAdmin, pill, tones
+from jada.mail.enums import Trouble
+from jada.mail.models import BlockedAddress
+from jada.modeladmin import ConsoleInline, ReadOnlyAdmin, pill, plain_pill, tones
 
 tones(PageState, waiting="info", on_its_way="info", live="ok", failed="bad")
 tones(
@@ -68,7 +71,7 @@ class SlugInline(ConsoleInline):
 
 @admin.register(GuestPage)
 class GuestPageAdmin(ReadOnlyAdmin):
-    list_display = ("code", "guest", "vessel", "departs", "face", "state", "public_link")
+    list_display = ("code", "guest", "reached", "vessel", "departs", "face", "state", "public_link")
     list_filter = ("phase", CopyFilter, "booking__vessel")
     list_select_related = ("booking__vessel",)
     search_fields = ("code", "slugs__slug", "booking__guest_name", "booking__ref")
@@ -87,13 +90,15 @@ class GuestPageAdmin(ReadOnlyAdmin):
     empty_title = "No guest pages here"
     empty_text = "A page is made with every booking that is confirmed."
     fields = (
-        "code", "public_link", "preview_links", "booking", "face", "state", "next_turn_at",
+        "code", "public_link", "preview_links", "booking", "reached", "face", "state", "next_turn_at",
         "moved_from", "moved_at", "revision", "revised_at", "opened_at",
     )  # fmt: skip
-    readonly_fields = ("public_link", "preview_links", "face", "state")
+    readonly_fields = ("public_link", "preview_links", "reached", "face", "state")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GuestPage]:
-        return super().get_queryset(request).with_delivery()  # type: ignore[attr-defined, no-any-return]  # our queryset
+        pages: QuerySet[GuestPage] = super().get_queryset(request).with_delivery()  # type: ignore[attr-defined]  # ours
+        blocks = BlockedAddress.objects.standing().filter(address=Lower(OuterRef("booking__guest_email")))
+        return pages.annotate(trouble=Subquery(blocks.values("trouble")[:1]))
 
     def get_urls(self) -> list[URLPattern]:
         # The page brings its own policy, by hash. The stubs know no admin view with arguments.
@@ -106,6 +111,14 @@ class GuestPageAdmin(ReadOnlyAdmin):
     @admin.display(description="Guest", ordering="booking__guest_name")
     def guest(self, page: GuestPage) -> str:
         return page.booking.guest_name or "Guest without a name"
+
+    @admin.display(description="Mail", ordering="trouble")
+    def reached(self, page: GuestPage) -> SafeString:
+        """Whether mail reaches the guest; who has no address is told by telephone anyway."""
+        if not page.booking.guest_email:
+            return plain_pill("mute", "No address")
+        trouble = page.trouble  # type: ignore[attr-defined]  # annotated
+        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reaches them")
 
     @admin.display(ordering="booking__vessel")
     def vessel(self, page: GuestPage) -> str:

@@ -1,4 +1,4 @@
-"""What the guest page reacts to: a trip that changed, a boat or a berth that is described anew."""
+"""What the guest page reacts to: a trip that changed, a boat or a berth described anew, an address that takes no mail."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,10 @@ from django.dispatch import receiver
 from bookings.models import Berth, Booking, Vessel
 from bookings.signals import booking_changed
 from guests import services
-from jada.audit.actors import Actor
+from jada.audit.actors import SYSTEM, Actor
+from jada.mail.enums import Trouble
+from jada.mail.models import Message
+from jada.mail.signals import mail_bounced
 
 
 @receiver(booking_changed, sender=Booking, dispatch_uid="guests.follow_booking")
@@ -29,3 +32,8 @@ def vessel_described(instance: Vessel, *, created: bool, raw: bool = False, **kw
 def berth_described(instance: Berth, *, created: bool, raw: bool = False, **kwargs: Any) -> None:
     if not (created or raw):
         services.mark_pages_of_berth(berth=instance)
+
+
+@receiver(mail_bounced, sender=Message, dispatch_uid="guests.mail_bounced")
+def address_failed(address: str, kind: Trouble, at: datetime, **kwargs: Any) -> None:
+    services.note_unreachable(address=address, trouble=kind, by=SYSTEM, at=at)

@@ -16,6 +16,7 @@ from guests.page import Dock, GuestPageView, SlugView, long_day, redact
 from guests.phases import Phase, next_turn, phase
 from jada.audit.actors import Actor
 from jada.audit.services import record
+from jada.mail.enums import Trouble
 from jada.mail.models import Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox.entries import enqueue
@@ -97,6 +98,16 @@ def publish_again(*, page: GuestPage, by: Actor, at: datetime) -> None:
     _publish(page)  # rows before mirrors, as a claim locks them
     Mirror.objects.filter(topic=PAGE, key=page.code).update(digest="", material="")
     record(act="guests.page.published-again", subject=page.booking.subject, by=by, at=at)
+
+
+@transaction.atomic
+def note_unreachable(*, address: str, trouble: Trouble, by: Actor, at: datetime) -> int:
+    """Say in the history of every trip ahead that its guest has to be told by telephone; answers how many."""
+    ahead = GuestPage.objects.filter(booking__guest_email__iexact=address, booking__ends_at__gt=at)
+    for page in ahead.select_related("booking"):
+        detail = {"why": str(trouble.label)}
+        record(act="guests.guest.not-reached", subject=page.booking.subject, by=by, at=at, detail=detail)
+    return len(ahead)
 
 
 # --- what others may ask -------------------------------------------------------------------------------------------

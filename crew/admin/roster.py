@@ -6,7 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -19,7 +20,9 @@ from crew.models import (
     Unavailability,
 )
 from jada.audit.actors import Actor
-from jada.modeladmin import ConsoleAdmin, ConsoleInline, plain_pill
+from jada.mail.enums import Trouble
+from jada.mail.models import BlockedAddress
+from jada.modeladmin import ConsoleAdmin, ConsoleInline, pill, plain_pill
 
 LANGUAGES = (("en", "English"), ("es", "Spanish"), ("fr", "French"), ("pt", "Portuguese"), ("ar", "Arabic"),
              ("sv", "Swedish"), ("de", "German"), ("it", "Italian"))  # fmt: skip
@@ -56,11 +59,12 @@ class UnavailabilityInline(ConsoleInline):
 @admin.register(CrewMember)
 class CrewMemberAdmin(ConsoleAdmin):
     form = CrewMemberForm
+    readonly_fields = ("reached",)
     inlines = (CredentialInline, UnavailabilityInline)
     fields = (
-        ("name", "key"), ("role", "call_order"), "active", ("email", "phone"), ("roles", "contact_by", "languages"),
+        ("name", "key"), ("role", "call_order"), "active", ("email", "reached", "phone"), ("roles", "contact_by", "languages"),
     )  # fmt: skip
-    list_display = ("name", "rank", "call_order", "papers", "on_roster", "email", "phone")
+    list_display = ("name", "rank", "call_order", "papers", "on_roster", "email", "reached", "phone")
     list_filter = ("role", "active")
     search_fields = ("name", "key", "email")
     search_help_text = "Name or e-mail"
@@ -77,7 +81,8 @@ class CrewMemberAdmin(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CrewMember]:
         rows: QuerySet[CrewMember] = super().get_queryset(request)
-        return rows.prefetch_related("credentials")
+        blocks = BlockedAddress.objects.standing().filter(address=Lower(OuterRef("email")))
+        return rows.annotate(trouble=Subquery(blocks.values("trouble")[:1])).prefetch_related("credentials")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What follows from the edit follows at once: somebody who left is replaced, a new address gets new links."""
@@ -96,6 +101,11 @@ class CrewMemberAdmin(ConsoleAdmin):
     @admin.display(description="Roster", ordering="active")
     def on_roster(self, member: CrewMember) -> SafeString:
         return plain_pill("ok", "Active") if member.active else plain_pill("mute", "Left")
+
+    @admin.display(description="Mail", ordering="trouble")
+    def reached(self, member: CrewMember) -> SafeString:
+        trouble = getattr(member, "trouble", None)  # annotated by the list
+        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reaches them")
 
     @admin.display(description="Papers")
     def papers(self, member: CrewMember) -> SafeString:

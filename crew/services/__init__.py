@@ -32,6 +32,7 @@ from crew.services.links import (
 )
 from crew.services.notes import MoneyInNote, money_in, refuse_money
 from crew.services.portal import crew_list, event_view, labour, trip_card, trip_page
+from crew.services.reach import note_unreachable, unreachable
 from crew.services.reissue import request_link, send_link
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "link_of",
     "mark_events",
     "money_in",
+    "note_unreachable",
     "open_link",
     "refuse_money",
     "request_link",
@@ -71,6 +73,7 @@ __all__ = [
     "trip_card",
     "trip_page",
     "trips_of_session",
+    "unreachable",
     "why_not",
     "withdraw_member",
 ]

@@ -9,6 +9,7 @@ from django.db.models import Prefetch
 
 from crew.enums import FITS, LIVE, MAY_BE_CALLED_AGAIN, AssignmentStatus, EventStatus, Needs
 from crew.models import Assignment, Credential, CrewEvent, CrewMember, Place, Unavailability
+from crew.services.reach import unreachable
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,15 @@ def choose(event: CrewEvent, needs: str) -> Choice:
     skipped = []
     asked_before = _asked_before(event)
     taken = set(event.assignments.live().values_list("role", flat=True))
-    for member in _roster(event):
+    roster = _roster(event)
+    silent = unreachable(roster)
+    for member in roster:
         roles = [role for role in member.all_roles if role in FITS[needs]]
         if not roles or member.pk in asked_before:
             continue
-        if reason := unfit(member, event, needs):
+        # Asking by mail would ask nobody. Who is aboard already stays: that is why `unfit` does not look at it.
+        reason = "mail does not reach them" if member.pk in silent else unfit(member, event, needs)
+        if reason:
             skipped.append(f"{member.key} skipped: {reason}")
             continue
         # Two mates of one rank are a first and a second, where the second is one.
