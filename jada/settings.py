@@ -25,7 +25,7 @@ SECRET_KEY = env.str("SECRET_KEY", "unset")  # refused by jada.E005
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["sailjada.com"])
 CREW_BASE_URL = env.str("CREW_BASE_URL", "https://sailjada.com")
 GUEST_BASE_URL = env.str("GUEST_BASE_URL", "https://queenofsandiego.com")
-ENVIRONMENT = env.str("ENVIRONMENT", "production")
+ENVIRONMENT, COMMIT = env.str("ENVIRONMENT", "production"), env.str("COMMIT", "")
 TIME_ZONE = env.str("OPERATOR_TIME_ZONE", "America/Los_Angeles")
 USE_TZ = True
 LANGUAGE_CODE = "en-us"
@@ -182,10 +182,10 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 AWS_REGION = env.str("AWS_REGION", "us-west-2")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "")
 AWS_STACK_NAME = env.str("AWS_STACK_NAME", "jada")
-OPS_BUCKET = env.str("OPS_BUCKET", "sailjada.com")
-GUEST_BUCKET = env.str("GUEST_BUCKET", "queenofsandiego.com")
+OPS_BUCKET, GUEST_BUCKET = env.str("OPS_BUCKET", "sailjada.com"), env.str("GUEST_BUCKET", "queenofsandiego.com")
 EVENTS_TABLE = env.str("EVENTS_TABLE", "ShipCaptainCrew-events")
 GUEST_DISTRIBUTION_ID = env.str("GUEST_DISTRIBUTION_ID", "")
+APP_ROLE_ARN, LAMBDA_FUNCTION = env.str("APP_ROLE_ARN", ""), env.str("LAMBDA_FUNCTION", "")  # for the preflight to ask
 _S3 = {"region_name": AWS_REGION, "signature_version": "s3v4", "addressing_style": "path", "default_acl": None}
 STORAGES = {
     "default": {
@@ -236,6 +236,7 @@ CELERY_BEAT_SCHEDULE = {
     "guests-turn-pages": {"task": "guests.turn_pages", "schedule": 60.0},
     "crew-expire-invitations": {"task": "crew.expire_invitations", "schedule": 60.0},
     "mail-poll-events": {"task": "mail.poll_events", "schedule": 20.0},
+    "console-preflight": {"task": "console.preflight", "schedule": 900.0},  # looks once a day
 }
 
 # --- the operator ----------------------------------------------------------------------------------------------
