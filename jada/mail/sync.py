@@ -161,15 +161,15 @@ def _left_and_waiting(at: datetime) -> Iterator[Finding]:
 
 
 def poll(*, wait: int = 1) -> int:
-    """Read the queue of mail events until it is empty; answers how many events were kept.
+    """Read the queue of mail events until it is empty; answers how many events were kept. Waits `wait` s for the first.
 
     Kept and committed first, deleted from the queue only then: whatever dies in between is told again and is known.
     Raises the DeliveryFailure of a queue that cannot be read.
     """
     url, topic = queue.mail_events_url(), queue.mail_events_topic()
     kept = 0
-    for _ in range(ROUNDS):
-        received = queue.receive(url, wait=wait)
+    for number in range(ROUNDS):
+        received = queue.receive(url, wait=0 if number else wait)
         if not received:
             break
         kept += inbox.keep(told=chain.from_iterable(read(each.body, topic=topic) for each in received), at=now())
