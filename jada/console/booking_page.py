@@ -32,13 +32,13 @@ from jada.audit.actors import Actor
 from jada.audit.admin import changes_of, deed_of
 from jada.audit.models import Event
 from jada.audit.services import record
-from jada.console.today import LATE
 from jada.mail.admin import kind_name
 from jada.mail.models import Message
 from jada.modeladmin import pill
 from jada.outbox import services as outbox
 from jada.outbox.enums import Mode, State
 from jada.outbox.models import Effect
+from jada.outbox.troubles import LATE
 
 User = AbstractUser | AnonymousUser
 

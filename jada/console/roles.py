@@ -10,6 +10,8 @@ OURS = ("audit", "bookings", "crew", "finance", "guests", "intake", "mail", "out
 MONEY = Q(content_type__app_label__in=("finance", "intake")) | Q(codename="view_money_message")
 # Guests' telephones and addresses; what channels wrote has them too, but goes with the money.
 CONTACTS = Q(codename="view_guest_contact")
+# What is stuck may have been sent already, or hide a fault of the set-up: repeating or dropping it is the manager's.
+DECIDES_DELIVERIES = Q(codename__in=("retry_effect", "drop_effect"))
 MAPS_LISTINGS = Q(content_type__app_label="intake", content_type__model="listing")
 
 
@@ -31,8 +33,8 @@ def ops_manager() -> QuerySet[Permission]:
 
 
 def coordinator() -> QuerySet[Permission]:
-    """The work of every day, without money, and without deciding who may do what."""
-    return _ours().exclude(MONEY & ~MAPS_LISTINGS)
+    """The work of every day, without money, and without deciding who may do what or what becomes of a stuck delivery."""
+    return _ours().exclude(MONEY & ~MAPS_LISTINGS).exclude(DECIDES_DELIVERIES)
 
 
 def read_only() -> QuerySet[Permission]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -27,7 +27,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from bookings.models import Booking
 from jada.modeladmin import ConsoleAdmin
+from jada.outbox import signs
 from jada.outbox.models import Effect
+from jada.outbox.troubles import Trouble
 
 MONEY_MESSAGE = "mail.view_money_message"  # the mailbox holds the office's mails too
 
@@ -77,6 +79,7 @@ SETUP = (
     Place("Holds and entries", "calendar", model="bookings.calendarentry"),
     Place("Roster", "crew", model="crew.crewmember"),
     Place("Crew requirements", "set", model="crew.crewrequirement"),
+    Place("Addresses without mail", "mail", model="mail.blockedaddress"),
     Place("Checklists", "check", model="crew.checklisttemplate"),
     Place("Pay rates", "money", model="finance.payrate"),
     Place("Listings", "inbox", model="intake.listing"),
@@ -180,6 +183,7 @@ class ConsoleSite(admin.AdminSite):
             attention = _pages().attention_at(now, request.user)
             counts = attention.in_menu()
             context["attention"] = attention
+            context["silences"] = signs.silences(now)
             context["places"] = {
                 "daily": list(self._tabs(DAILY, request, counts, now)),
                 "setup": list(self._tabs(SETUP, request, {}, now)),
@@ -212,10 +216,25 @@ class ConsoleSite(admin.AdminSite):
         page: dict[str, Any] = _pages().around(booking, request.user, timezone.now())
         return page
 
-    def retry_delivery(self, request: HttpRequest, effect: Effect, at: datetime) -> bool:
-        """Try a stuck delivery again, and say so in the history of what it is about."""
-        again: bool = _pages().retry_delivery(effect=effect, user=request.user, at=at)
+    def retry_deliveries(self, request: HttpRequest, effects: Iterable[Effect], at: datetime) -> int:
+        """Try stuck deliveries again, and say so in the history of what each is about. Answers how many."""
+        again: int = _deliveries().retry_all(effects=effects, user=request.user, at=at)
         return again
+
+    def drop_deliveries(self, request: HttpRequest, effects: Iterable[Effect], reason: str, at: datetime) -> int:
+        """Give deliveries up, and say why in the history of what each is about. Answers how many."""
+        dropped: int = _deliveries().drop_all(effects=effects, reason=reason, user=request.user, at=at)
+        return dropped
+
+    def mail_of(self, request: HttpRequest, effect: Effect) -> tuple[str, str] | None:
+        """(address, words) of the kept mail that a delivery is, if it is one and this person may read it."""
+        found: tuple[str, str] | None = _deliveries().mail_of(effect, request.user)
+        return found
+
+    def remedies(self) -> dict[Trouble, tuple[str, str]]:
+        """Where the cause of stuck deliveries is mended: (words, address), or (command, "")."""
+        found: dict[Trouble, tuple[str, str]] = _deliveries().remedies()
+        return found
 
 
 def _pages() -> ModuleType:
@@ -223,3 +242,9 @@ def _pages() -> ModuleType:
     from jada.console import views
 
     return views
+
+
+def _deliveries() -> ModuleType:
+    from jada.console import deliveries  # late, as the pages
+
+    return deliveries

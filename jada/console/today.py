@@ -22,13 +22,15 @@ from bookings.models import Booking, CalendarEntry, Vessel
 from crew.enums import LIVE, AssignmentStatus, EventStatus
 from crew.models import Assignment, Place
 from jada.modeladmin import start_of_day
-from jada.outbox.enums import State
+from jada.outbox import registry
+from jada.outbox.enums import Cause, State
 from jada.outbox.models import Effect
+from jada.outbox.troubles import open_effects
 
 SOON = timedelta(hours=72)
 HEAT_DAYS = 14
-LATE = timedelta(minutes=2)  # a due delivery older than this means that no worker runs
 MAIL = "mail.message"
+NEWEST = 200  # deliveries among which the last one is looked for: all of them may be a million
 
 
 # --- attention -------------------------------------------------------------------------------------------------------
@@ -36,15 +38,19 @@ MAIL = "mail.message"
 
 @dataclass(frozen=True)
 class Attention:
-    """How many things wait for a person, and how the outbox is. Counts of what the person may not see are 0."""
+    """How many things wait for a person, for the menu and the banners. Counts of what the person may not see are 0.
+
+    `unknown` are deliveries of topics that no handler here knows, `restored` those whose copies are newer than the
+    database.
+    """
 
     unconfirmed: int
     unreplaced: int
     stuck: int
+    unknown: int
+    restored: int
     quarantined: int
     oldest_due: datetime | None
-    last_done: datetime | None
-    last_mail: datetime | None
 
     def in_menu(self) -> dict[str, tuple[int, str, str]]:
         """Model -> (count, what is counted, tone) for the menu's badges."""
@@ -78,22 +84,28 @@ def unreplaced(at: datetime) -> QuerySet[Place]:
 
 def attention_of(*, at: datetime, quarantined: int, crew: bool, deliveries: bool) -> Attention:
     """Three queries; `crew` and `deliveries` say what the person may see, `quarantined` comes from the intake."""
-    mails = Q(topic=MAIL)
-    outbox = Effect.objects.aggregate(
+    strange = ~Q(topic__in=registry.known()) | Q(cause=Cause.UNKNOWN)
+    outbox = open_effects().aggregate(
         stuck=Count("pk", filter=Q(state__in=(State.DEAD, State.IN_DOUBT))),
+        unknown=Count("pk", filter=Q(state=State.PENDING) & strange),
+        restored=Count("pk", filter=Q(state=State.DEAD, cause=Cause.RESTORED)),
         oldest_due=Min("run_at", filter=Q(state=State.PENDING, run_at__lte=at, depends_on=None)),
-        last_done=Max("done_at", filter=Q(state=State.DONE)),
-        last_mail=Max("done_at", filter=mails & Q(state=State.DONE)),
     )
     return Attention(
         unconfirmed=unconfirmed(at).count() if crew else 0,
         unreplaced=unreplaced(at).count() if crew else 0,
         stuck=outbox["stuck"] if deliveries else 0,
+        unknown=outbox["unknown"] if deliveries else 0,
+        restored=outbox["restored"] if deliveries else 0,
         quarantined=quarantined,
         oldest_due=outbox["oldest_due"],
-        last_done=outbox["last_done"],
-        last_mail=outbox["last_mail"],
     )
+
+
+def last_deliveries() -> dict[str, datetime | None]:
+    """When the last delivery (`done`) and the last mail (`mail`) arrived, among the newest. One query."""
+    newest = Effect.objects.filter(state=State.DONE).order_by("-created_at")[:NEWEST]
+    return newest.aggregate(done=Max("done_at"), mail=Max("done_at", filter=Q(topic=MAIL)))
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from jada.console import mailbox as mailboxes
 from jada.console import today as todays
 from jada.console.booking_page import AmountsForm, User, around, retry_delivery
 from jada.outbox.models import Effect
+from jada.outbox.troubles import LATE
 
-__all__ = ["around", "attention_at", "retry_delivery"]  # what the site hands on
+__all__ = ["around", "attention_at"]  # what the site hands on
 
 SEES_CREW, SEES_DELIVERIES, SEES_INTAKE = "crew.view_assignment", "outbox.view_effect", "intake.view_intakemessage"
 SEES_BOOKINGS = permission_required("bookings.view_booking", raise_exception=True)
@@ -72,7 +73,8 @@ def today(request: HttpRequest) -> TemplateResponse:
         "numbers": todays.numbers(
             attention, at=at, crew=crew, deliveries=deliveries, intake=user.has_perm(SEES_INTAKE)
         ),
-        "late": bool(attention.oldest_due and at - attention.oldest_due > todays.LATE),
+        "late": bool(attention.oldest_due and at - attention.oldest_due > LATE),
+        "last": todays.last_deliveries() if deliveries else {},
         "sees_deliveries": deliveries,
     }
     return TemplateResponse(request, "admin/index.html", context)
