@@ -31,8 +31,14 @@ def _keys() -> Iterator[CheckMessage]:
                 hint=f"Make one with `manage.py new_key` and set {name} to what it prints.",
                 id="jada.E001",
             )
-        elif not all(isinstance(h, str) and len(h) == 64 and _is_hex(h) for h in hashes.values()):
+        elif not all(_is_sha256(h) for h in hashes.values()):
             yield Error(f"{name} must be JSON of key id to SHA-256 in hex (64 digits).", id="jada.E002")
+    if settings.METRICS_TOKEN_HASH and not _is_sha256(settings.METRICS_TOKEN_HASH):
+        yield Error(
+            "METRICS_TOKEN_HASH must be a SHA-256 in hex (64 digits): the token itself never stands in a setting.",
+            hint='Set it to what `printf %s "$TOKEN" | sha256sum` prints.',
+            id="jada.E014",
+        )
     keys = settings.CREW_LINK_KEYS if isinstance(settings.CREW_LINK_KEYS, dict) else {}
     if settings.CREW_LINK_ACTIVE_KID not in keys:
         yield Error(
@@ -75,7 +81,9 @@ def _production() -> Iterator[CheckMessage]:
         )
 
 
-def _is_hex(text: str) -> bool:
+def _is_sha256(text: object) -> bool:
+    if not isinstance(text, str) or len(text) != 64:
+        return False
     try:
         bytes.fromhex(text)
     except ValueError:

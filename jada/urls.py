@@ -5,7 +5,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from jada import api, health
+from jada import api, health, metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -15,6 +15,7 @@ urlpatterns = [
     re_path(r"^api/.*", csrf_exempt(api.not_found)),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics.metrics),
 ]
 
 handler400 = "jada.api.bad_request"

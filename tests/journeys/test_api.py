@@ -193,10 +193,9 @@ class TestHealth:
         with time_machine.travel(NOW.replace(minute=5), tick=False):
             answer = client.get("/health/ready")
 
-        assert (answer.status_code, answer.json()) == (
-            200,
-            {"ready": True, "oldest_due_seconds": 300, "dead": 1, "in_doubt": 0},
-        )
+        said = answer.json()
+        assert (answer.status_code, said["ready"]) == (200, True)
+        assert (said["oldest_due_seconds"], said["dead"], said["in_doubt"]) == (300, 1, 0)
 
     def test_is_not_ready_without_its_database(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         def away(at: object) -> None:
