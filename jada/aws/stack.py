@@ -79,12 +79,17 @@ def deploy(parameters: Mapping[str, str], *, revert_drift: bool = False) -> Depl
 def render() -> str:
     """The template as it is sent: the function's body from `infra/guest_rewrite.js`, the names from the settings."""
     template = _infra("template.yaml").read_text()
-    code = textwrap.indent(_infra("guest_rewrite.js").read_text(), " " * 8)
+    code = textwrap.indent(guest_function(), " " * 8)
     for place, text in {PLACEHOLDER: code, **_names()}.items():
         if template.count(place) != 1:
             raise ValueError(f"infra/template.yaml has to hold this line once: {place.strip()}")
         template = template.replace(place, text)
     return template
+
+
+def guest_function() -> str:
+    """The edge function of this release."""
+    return _infra("guest_rewrite.js").read_text()
 
 
 @cache

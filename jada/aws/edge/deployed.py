@@ -47,9 +47,9 @@ class Forwarded:
     query: bool = False
 
     def of(self, headers: Mapping[str, str]) -> dict[str, str]:
-        return {name: value for name, value in headers.items() if self._takes(name)}
+        return {name: value for name, value in headers.items() if self.takes(name)}
 
-    def _takes(self, name: str) -> bool:
+    def takes(self, name: str) -> bool:
         return name not in self.but if self.all_headers else name in self.headers
 
 
@@ -129,6 +129,19 @@ def read(distribution_id: str) -> Deployed:
             origins={each["Id"]: _origin(each, distribution["ARN"]) for each in config["Origins"]["Items"]},
             errors=_errors(config),
         )
+
+
+def forwarded(found: type_of_behaviour) -> Forwarded:
+    """What of a request this behaviour lets reach the origin: what its cache is keyed by, and what it is asked to add."""
+    if "ForwardedValues" in found:  # settings from before there were policies let every custom header pass
+        return Forwarded(all_headers=True)
+    _, in_key = _cache_policy(found.get("CachePolicyId", ""))
+    return _together(in_key, _origin_request_policy(found.get("OriginRequestPolicyId", "")))
+
+
+def lifetime(found: type_of_behaviour) -> Lifetime:
+    """How long this behaviour may keep an answer."""
+    return _cache_policy(found.get("CachePolicyId", ""))[0]
 
 
 # --- behaviours --------------------------------------------------------------------------------------------------
