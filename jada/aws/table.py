@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 TOMBSTONE_DIGEST: Final = "deleted"
-_FENCE: Final = "attribute_not_exists(event_id) OR #v < :v"
+# An item without a version was put there by hand: like an object in the bucket, any version of ours replaces it.
+_FENCE: Final = "attribute_not_exists(#v) OR #v < :v"
 
 
 def put_event(item: Mapping[str, object], *, version: int, digest: str) -> Outcome:
@@ -72,7 +73,9 @@ def _judge(stored: Mapping[str, object], *, version: int, digest: str) -> Outcom
     """What the refused condition means. The SDK repeats a put whose answer was lost, so our own number is success."""
     found = stored.get("version")
     if not isinstance(found, int):
-        raise Refused("The item in the table has no version, so someone else wrote it: delete the item, then retry.")
+        raise Refused(
+            "The version of the item in the table is no number: someone else wrote it. Delete it, then retry."
+        )
     if found > version:
         return Outcome.NEWER
     if stored.get("digest") != digest:

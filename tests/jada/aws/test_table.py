@@ -82,10 +82,18 @@ def test_an_event_that_comes_back_replaces_its_tombstone() -> None:
     assert "deleted" not in (table.read_event("ev-1") or {})
 
 
-def test_an_item_written_by_hand_is_for_a_person() -> None:
+def test_an_item_put_there_by_hand_is_replaced_by_any_version_of_ours() -> None:
     clients.dynamodb().put_item(TableName=settings.EVENTS_TABLE, Item={"event_id": {"S": "ev-1"}})
 
-    with pytest.raises(Refused, match="has no version"):
+    assert put(1) is Outcome.WRITTEN
+
+
+def test_an_item_whose_version_is_no_number_is_for_a_person() -> None:
+    clients.dynamodb().put_item(
+        TableName=settings.EVENTS_TABLE, Item={"event_id": {"S": "ev-1"}, "version": {"S": "three"}}
+    )
+
+    with pytest.raises(Refused, match="is no number"):
         put(1)
 
 
