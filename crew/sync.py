@@ -21,6 +21,7 @@ from crew.services.letters import has_heard
 from jada.aws import table
 from jada.failures import Outcome
 from jada.mail.letters import Address, letter
+from jada.outbox.copies import Copy
 from jada.outbox.plans import plan
 from jada.outbox.registry import Seen, digest, projection
 
@@ -29,13 +30,18 @@ if TYPE_CHECKING:
 
 TOMBSTONE_LASTS = timedelta(days=90)
 OURS = ("version", "digest")  # what the table adds to a view
+# What may be said aloud when it differs. The rest is text that somebody may have typed an amount or a contact into.
+SHOWN = frozenset({
+    "event_id", "status", "vessel", "date", "call_time", "call_at", "starts_at", "ends_at", "time_zone", "party_size",
+    "dock", "payment_state", "ready", "crew", "checklist_done", "checklist_total", "version", "digest", "deleted",
+})  # fmt: skip
 
 
 @plan("crew.event")
 def every_item() -> QuerySet[Any]:
     """Each trip that stands has a crew event, and that its item."""
     named = {"key": F("public_id"), "subject": Concat(Value("booking:"), F("public_id"))}
-    return Booking.objects.standing().values(**named).values("key", "subject", "starts_at")
+    return Booking.objects.standing().values("starts_at", **named)
 
 
 @projection("crew.event", lane="crew.event:{key}")
@@ -51,12 +57,28 @@ class CrewEventItem:
             return table.tombstone(key, version, now() + TOMBSTONE_LASTS)
         return table.put_event(item_of(view), version=version, digest=digest(view))
 
+    def copies(self, key: str, version: int) -> list[Copy]:
+        """The item, field by field: one that was edited by hand bears the right version and digest all the same."""
+        view, stored = self.view(key), table.read_event(key)
+        wanted = item_of(view) | {"digest": digest(view)} if view else _tombstone(key, stored)
+        if stored:
+            stored = {name: value for name, value in stored.items() if name != "expires_at"}
+        return [
+            Copy(
+                store="table",
+                object=f"crew event {key}",
+                found=stored,
+                wanted=wanted and wanted | {"version": version},
+                private=frozenset(wanted or ()) - SHOWN,
+            )
+        ]
+
     def read_back(self, key: str) -> Seen | None:
         """The digest is of what stands there, so that an item edited by hand shows."""
         stored = table.read_event(key)
         if stored is None:
             return None
-        version = stored["version"]
+        version = stored.get("version")  # an item that was put there by hand has none, or a text
         facts = {name: value for name, value in stored.items() if name not in OURS}
         status = str(facts.get("status", "deleted"))
         return Seen(
@@ -64,6 +86,11 @@ class CrewEventItem:
             digest(None if stored.get("deleted") else facts),
             {"status": status},
         )
+
+
+def _tombstone(key: str, stored: Mapping[str, object] | None) -> dict[str, Any] | None:
+    """What stands for an event that is gone; after a while the table removes it, and nothing stands there."""
+    return {"event_id": key, "deleted": True, "digest": table.TOMBSTONE_DIGEST} if stored else None
 
 
 def item_of(view: CrewEventView) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -20,10 +21,13 @@ from guests.models import EDGE, PAGE, SEEN, SLUG, GuestPage, PageSlug
 from guests.page import GuestPageView, SlugView, render, render_calendar, render_gone, render_slug
 from guests.phases import Phase
 from guests.services import public_url, slug_view_of, view_of, was_told
-from jada.aws import cdn, public
+from jada.aws import bucket, cdn, public
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
+from jada.outbox import wording
+from jada.outbox.copies import Copy
 from jada.outbox.invariants import Finding, examine
+from jada.outbox.models import Mirror
 from jada.outbox.plans import plan
 from jada.outbox.registry import Seen, Work, digest, projection, step
 
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from jada.mail.models import Message
 
 HTML = "text/html; charset=utf-8"
+EDGE_KEEPS = timedelta(minutes=6)  # s-maxage and stale-while-revalidate of the bucket's objects, together
+FINGERPRINT = 12  # of a sha256, enough to tell two texts apart
 LOOK_AGAIN = timedelta(seconds=5)  # an invalidation takes about that long to reach the edges
 # What a guest acts on, and their own name: a wrong one is noticed at once.
 MATERIAL = ("vessel", "zone", "starts_at", "ends_at", "arrive_at", "dock", "gate_code", "first_name", "party_size")
@@ -80,6 +86,17 @@ class Page:
         page = _bucket().publish(codes.guest_key(key), render(view, version=version), version=version)
         return Outcome.NEWER if entry is Outcome.NEWER else page
 
+    def copies(self, key: str, version: int) -> list[Copy]:
+        """The page and its calendar file in the bucket, and every address under which an edge may hold one of them."""
+        view, place, file = self.view(key), codes.guest_key(key), codes.ics_key(key)
+        if view is None:
+            page = _Text(place, version, lambda v: render_gone(base_url=settings.GUEST_BASE_URL, version=v))
+            return [page.in_bucket(), *_served(PAGE, key, {f"/{place}": page, codes.printed_path(key): page})]
+        page = _Text(place, version, lambda v: render(view, version=v))
+        entry = _Text(file, version, lambda v: render_calendar(view, version=v))
+        addresses = {path: entry if path == f"/{file}" else page for path in codes.public_paths(key)}
+        return [page.in_bucket(), entry.in_bucket(), *_served(PAGE, key, addresses)]
+
     def read_back(self, key: str) -> Seen | None:
         view = self.view(key)
         return _read_back(codes.guest_key(key), view, lambda version: render(view, version=version) if view else b"")
@@ -100,6 +117,17 @@ class Slug:
             else render_gone(base_url=settings.GUEST_BASE_URL, version=version)
         )
         return _bucket().publish(codes.slug_key(key), body, version=version)
+
+    def copies(self, key: str, version: int) -> list[Copy]:
+        view, place = self.view(key), codes.slug_key(key)
+
+        def rendering(version: int) -> bytes:
+            if view:
+                return render_slug(view, version=version)
+            return render_gone(base_url=settings.GUEST_BASE_URL, version=version)
+
+        text = _Text(place, version, rendering)
+        return [text.in_bucket(), *_served(SLUG, key, {f"/{place.removesuffix('.html')}": text})]
 
     def read_back(self, key: str) -> Seen | None:
         view = self.view(key)
@@ -128,6 +156,70 @@ def see_it_live(work: Work) -> None:
         raise Refused(f"The public address answers as {fetched.content_type!r}, not {HTML!r}: browsers misread it.")
     if stored and version == newest and fetched.sha256 != stored.sha256:
         raise Refused("The public address answers with other bytes than the bucket holds: something rewrites pages.")
+
+
+# --- what stands outside, for reconcile ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Text:
+    """An object of the bucket as it should be: its name, the version that was applied, its bytes at any version."""
+
+    name: str
+    version: int
+    rendering: Callable[[int], bytes]
+
+    def in_bucket(self) -> Copy:
+        """Its text is compared at the version that it bears: another number alone is no other text."""
+        stored = _bucket().read(self.name)
+        if stored is None:
+            return Copy(store="bucket", object=self.name, found=None, wanted={"version": self.version})
+        right = self.rendering(stored.version)
+        old, new = _texts(self.name, stored.body, right)
+        found = {
+            "version": stored.version,
+            "content type": stored.content_type,
+            "cache control": stored.cache_control,
+            "stated sha256": stored.stated_sha256[:FINGERPRINT],
+        }
+        wanted = {
+            "version": self.version,
+            "content type": bucket.content_type_of(self.name),
+            "cache control": bucket.PAGE_CACHE,
+            "stated sha256": hashlib.sha256(right).hexdigest()[:FINGERPRINT],
+        }
+        return Copy(store="bucket", object=self.name, found=found | old, wanted=wanted | new)
+
+    def at(self, path: str, applied_at: datetime | None) -> Copy:
+        """As the public address answers. An older version may stay there for as long as an edge may keep it."""
+        fetched = public.fetch(settings.GUEST_BASE_URL + path)
+        version, ok = _version_in(fetched.body), fetched.status == HTTPStatus.OK
+        found = {"status": int(fetched.status), "content type": fetched.content_type.lower(), "version": version}
+        wanted = {"status": 200, "content type": bucket.content_type_of(self.name), "version": self.version}
+        old, new = _texts(self.name, fetched.body, self.rendering(self.version)) if ok else ({}, {})
+        kept = ok and applied_at is not None and 0 < version < self.version
+        until = applied_at + EDGE_KEEPS if kept and applied_at else None
+        return Copy(store="edge", object=path, found=found | old, wanted=wanted | new, settles_at=until)
+
+
+def _served(topic: str, key: str, addresses: Mapping[str, _Text]) -> list[Copy]:
+    """What the public addresses answer, of what was ever published."""
+    applied_at = Mirror.objects.filter(topic=topic, key=key).values_list("applied_at", flat=True).first()
+    return [text.at(path, applied_at) for path, text in addresses.items() if text.version]
+
+
+def _texts(name: str, found: bytes, wanted: bytes) -> tuple[dict[str, object], dict[str, object]]:
+    """The two texts as facts: those that a person would name, else their fingerprints."""
+    if found == wanted:
+        return {}, {}
+    old, new = dict[str, object](), dict[str, object]()
+    if name.endswith(".ics"):
+        old |= wording.entry_facts(found)
+        new |= wording.entry_facts(wanted)
+    elif told := wording.told_differently(found, wanted):
+        old["text"], new["text"] = told
+    body = [hashlib.sha256(text).hexdigest()[:FINGERPRINT] for text in (found, wanted)]
+    return old | {"body": body[0]}, new | {"body": body[1]}
 
 
 # --- the guest's letters ---------------------------------------------------------------------------------------------
@@ -195,5 +287,5 @@ def _read_back(name: str, view: object, rendering: Callable[[int], bytes]) -> Se
 
 
 def _version_in(body: bytes) -> int:
-    found = re.search(rb"<!-- v=(\d+) -->", body)
-    return int(found[1]) if found else 0
+    found = re.search(rb"<!-- v=(\d+) -->|^X-PUBLISHED-VERSION:(\d+)", body, re.MULTILINE)
+    return int(found[1] or found[2]) if found else 0

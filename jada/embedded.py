@@ -166,6 +166,7 @@ class Company:
         from guests.tasks import turn_pages
         from jada.mail.tasks import poll_events
         from jada.outbox import host
+        from jada.outbox.tasks import read_back
         from jada.wsgi import application
 
         class Quiet(WSGIRequestHandler):
@@ -180,6 +181,7 @@ class Company:
         host.every_minute(release_expired_holds)
         host.every_minute(turn_pages)
         host.every_minute(expire_invitations)
+        host.every_minute(read_back)
         host.every_minute(poll_events)
         self.threads = host.start_threads()
 

@@ -223,6 +223,7 @@ ANYMAIL = {"AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET",
 OUTBOX_HOST = env.str("OUTBOX_HOST", "celery", validate=lambda v: v in ("thread", "worker", "celery", "none"))
 OUTBOX_THREADS = env.int("OUTBOX_THREADS", 4)
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "memory://")
+RECONCILE_HEAL = env.bool("RECONCILE_HEAL", True)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 80  # seconds; shorter than the outbox lease of 90
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -232,6 +233,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = broker.options(
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = not broker.is_sqs(CELERY_BROKER_URL)  # SQS has no broadcast
 CELERY_BEAT_SCHEDULE = {
     "outbox-sweep": {"task": "outbox.sweep", "schedule": 15.0},
+    "outbox-reconcile": {"task": "outbox.reconcile", "schedule": 300.0},  # near trips hourly, everything daily
     "bookings-release-expired": {"task": "bookings.release_expired", "schedule": 60.0},
     "guests-turn-pages": {"task": "guests.turn_pages", "schedule": 60.0},
     "crew-expire-invitations": {"task": "crew.expire_invitations", "schedule": 60.0},

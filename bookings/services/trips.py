@@ -185,6 +185,39 @@ def set_payment_state(*, booking: Booking, state: PaymentState, by: Actor, at: d
     return _announce(booking, "amended", changed=changed, by=by, at=at, tell=False, also=None, detail=detail)
 
 
+@transaction.atomic
+def realign_entry(*, booking: Booking, by: Actor, at: datetime) -> frozenset[str]:
+    """Bring the calendar to what the booking says, after one of the two was changed past this module (raw SQL, say).
+
+    Answers what differed. Everyone who follows the booking is announced the change, as if it had been amended; nobody
+    is mailed: whoever was told the old time is on the list of those who hold it. Raises `VesselTaken`.
+    """
+    booking = _locked(booking, booking.vessel)
+    entry = CalendarEntry.objects.filter(booking=booking).first()
+    detail = {"entry": [_shown("missing"), _shown("there")]} if entry is None else astray(booking, entry)
+    if not detail:
+        return frozenset()
+    _place(booking, at=at)
+    changed = frozenset(detail) & {"vessel", "starts_at", "ends_at", "party_size", "status"}
+    record(act="bookings.entry.realigned", subject=booking.subject, by=by, at=at, detail=detail)
+    booking_changed.send(sender=Booking, booking=booking, act="amended", changed=changed, by=by, at=at, tell=False)
+    return changed
+
+
+def astray(booking: Booking, entry: CalendarEntry) -> dict[str, list[str | int | None]]:
+    """{field of the booking: [as the calendar has it, as the booking says]}, of what a vessel's time depends on."""
+    pairs = {
+        "vessel": (entry.vessel, booking.vessel),
+        "starts_at": (entry.starts_at, booking.starts_at),
+        "ends_at": (entry.ends_at, booking.ends_at),
+        "party_size": (entry.guest_count, booking.party_size),
+        "status": (entry.status, str(_ENTRY_STATUS[BookingStatus(booking.status)])),
+    }
+    if booking.is_standing:
+        pairs["blocks"] = (entry.blocks, True)
+    return {name: [_shown(was), _shown(now)] for name, (was, now) in pairs.items() if was != now}
+
+
 def find_booking(*, channel: str, external_id: str) -> Booking | None:
     """The booking that a channel's id names; ids that differ in case or by a leading # are one id."""
     norm = external_id.lstrip("#").strip().casefold()

@@ -38,13 +38,17 @@ CONTENT_TYPES: Final = {
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What stands in the bucket. `sha256` is of the body as it is; `version` is 0 for an object that is not ours."""
+    """What stands in the bucket. `sha256` is of the body as it is; `version` is 0 for an object that is not ours.
+
+    `stated_sha256` is what its writer said of the body: another one means that only the metadata was kept.
+    """
 
     body: bytes
     content_type: str
     cache_control: str
     version: int
     sha256: str
+    stated_sha256: str = ""
 
 
 class GuestPageStorage(S3Storage):  # type: ignore[misc]  # the base class has no types
@@ -91,6 +95,7 @@ class GuestPageStorage(S3Storage):  # type: ignore[misc]  # the base class has n
             cache_control=answer.get("CacheControl", ""),
             version=_version(answer["Metadata"]),
             sha256=_sha256(body),
+            stated_sha256=answer["Metadata"].get("sha256", ""),
         )
 
     def _head(self, name: str) -> HeadObjectOutputTypeDef | None:
