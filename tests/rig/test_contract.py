@@ -83,8 +83,9 @@ class TestTheTable:
         with pytest.raises(Refused, match="other content"):
             table.put_event(item(), version=3, digest="other")
 
-    def test_refuses_to_replace_an_item_that_has_no_version(self) -> None:
-        clients.dynamodb().put_item(TableName="ShipCaptainCrew-events", Item={"event_id": {"S": "EV1"}})
+    def test_refuses_to_replace_an_item_whose_version_is_no_number(self) -> None:
+        theirs = {"event_id": {"S": "EV1"}, "version": {"S": "seven"}}
+        clients.dynamodb().put_item(TableName="ShipCaptainCrew-events", Item=theirs)
 
         with pytest.raises(Refused, match="someone else wrote it"):
             table.put_event(item(), version=3, digest="d3")

@@ -10,7 +10,7 @@ from tests.rig.wire import Reply, Request
 from tests.rig.world import ACCOUNT, REGION, World
 
 LARGEST = 400 * 1024
-CONDITION = re.compile(r"attribute_not_exists\(event_id\) OR (#\w+) < (:\w+)")
+CONDITION = re.compile(r"attribute_not_exists\((#?\w+)\) OR (#\w+) < (:\w+)")
 JSON = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "RIG"}
 FAULTS = {
     "throttle": (400, "ProvisionedThroughputExceededException"),
@@ -79,11 +79,10 @@ class DynamoDB:
             if names is None:
                 text = f"Invalid ConditionExpression: {condition}"
                 return self._refused(request, "PutItem", key, failed(400, "ValidationException", text))
-            attribute = asked["ExpressionAttributeNames"][names[1]]
-            wanted = int(asked["ExpressionAttributeValues"][names[2]]["N"])
-            # An attribute that is not there, or no number, compares as false: the item is not ours to replace.
-            if stored is not None and not int(stored.get(attribute, {}).get("N", wanted)) < wanted:
-                old = {"Item": stored} if asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else {}
+            if not _holds(names, asked, stored or {}):
+                old = (
+                    {"Item": stored} if stored and asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else {}
+                )
                 reply = failed(400, "ConditionalCheckFailedException", "The conditional request failed", **old)
                 return self._refused(request, "PutItem", key, reply, **_facts(item))
         self.items[key] = item
@@ -105,6 +104,14 @@ class DynamoDB:
             "AttributeDefinitions": [{"AttributeName": "event_id", "AttributeType": "S"}],
             "ItemCount": len(self.items),
         }
+
+
+def _holds(condition: re.Match[str], asked: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """A comparison with an attribute that is not there, or is no number, is false."""
+    names = asked.get("ExpressionAttributeNames", {})
+    absent, compared = (names.get(name, name) for name in condition.groups()[:2])
+    wanted = int(asked["ExpressionAttributeValues"][condition[3]]["N"])
+    return absent not in stored or int(stored.get(compared, {}).get("N", wanted)) < wanted
 
 
 def _facts(item: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""`python -m tests.faults.chaos --seed 7 --bookings 300 --rate 25 --db postgres --host worker`; `make faults` runs all."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.chaos.company import NOBODY, Company, Office
+from tests.faults.chaos.haste import BACKOFF_CAP, DOUBT, LEASE, SWEEP
+from tests.faults.chaos.judge import Verdict, judge
+from tests.faults.chaos.machine import Postgres, Redis, until
+from tests.faults.chaos.monkey import Monkey
+from tests.faults.chaos.season import Season
+from tests.rig.client import running
+
+DRAIN = 150.0  # seconds until nothing is owed any more
+BOUND = LEASE + BACKOFF_CAP + DOUBT + SWEEP
+
+
+@dataclass(frozen=True)
+class Options:
+    seed: int
+    bookings: int = 300
+    rate: float = 25.0
+    db: str = "sqlite"
+    host: str = "worker"
+
+
+def run(options: Options, folder: Path) -> Verdict:
+    """One season in this folder, from an empty database to the verdict."""
+    with contextlib.ExitStack() as stack:
+        rig = stack.enter_context(running(folder / "ledger.jsonl"))
+        rig.habits(seed=options.seed)
+        postgres = redis = None
+        database = f"sqlite:///{folder / 'chaos.sqlite3'}"
+        if options.db == "postgres":
+            postgres = Postgres()
+            stack.callback(postgres.remove)
+            postgres.make()
+            database = postgres.url
+        if options.host == "celery":
+            redis = Redis(folder / "redis")
+            stack.callback(redis.refuse)
+            redis.start()
+        company = Company(options.host, folder, rig, database, broker=redis.url if redis else NOBODY)
+        company.prepare()
+        stack.callback(company.close)
+        company.open()
+        office = Office(company)
+        stack.callback(office.close)
+        season = Season(company, office, bookings=options.bookings, rate=options.rate, seed=options.seed)
+        monkey = Monkey(company, postgres=postgres, redis=redis, seed=options.seed)
+        begun = time.monotonic()
+        monkey.start()
+        season.run()
+        monkey.rest()
+        quiet = time.time()
+        decided = drain(company, office)
+        verdict = judge(season.trips, company.ask("judge"), rig.lines(), late_after=quiet + BOUND)
+    verdict.facts["faults"] = ", ".join(f"{name} {count}" for name, count in sorted(monkey.did.items()))
+    verdict.facts["asked a person"] = ", ".join(f"{name} {count}" for name, count in decided.items())
+    verdict.facts["drained after"] = f"{time.time() - quiet:.0f} s"
+    verdict.facts["seconds"] = f"{time.monotonic() - begun:.0f}"
+    return verdict
+
+
+def drain(company: Company, office: Office) -> dict[str, int]:
+    """Until nothing is owed; then a person decides about what is stuck, asking those who know, and it drains again."""
+    until(lambda: office.act("left") == 0, "An empty outbox", seconds=DRAIN, pause=0.3)
+    taken = [line.effect for line in company.rig.lines("ses", "SendEmail", "accepted")]
+    decided = office.act("decide", arrived=[int(pk) for pk in set(taken) if pk])
+    until(lambda: office.act("left") == 0, "An empty outbox", seconds=DRAIN, pause=0.3)
+    return dict(decided)
+
+
+def shown(options: Options, verdict: Verdict) -> str:
+    lines = [f"{name:>32}  {value}" for name, value in verdict.facts.items()]
+    lines += [f"{'allowed repeat':>32}  {each}" for each in verdict.allowed]
+    for name in (
+        "lost",
+        "differ after reconcile",
+        "order",
+        "regress",
+        "mails twice",
+        "answers",
+        "acts",
+        "outbox_check",
+    ):
+        verdict.faults.setdefault(name, [])
+    for name, found in verdict.faults.items():
+        lines.append(f"{name:>32}  {len(found)}")
+        lines += [f"{'':>32}  - {each}" for each in found[:12]]
+    lines.append(f"{'verdict':>32}  {'holds' if verdict.holds else 'BROKEN'}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A season of bookings while everything breaks.")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--bookings", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=25.0, help="bookings a second")
+    parser.add_argument("--db", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--host", choices=("worker", "celery", "thread"), default="worker")
+    parser.add_argument("--keep", type=Path, help="a folder for logs, database and ledger")
+    asked = vars(parser.parse_args())
+    keep = asked.pop("keep")
+    options = Options(**asked)
+    sys.stdout.write(f"{options}\n")
+    sys.stdout.flush()
+    with contextlib.ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jada-chaos-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        verdict = run(options, folder)
+    sys.stdout.write(f"{shown(options, verdict)}\n{'seed':>32}  {options.seed}\n")
+    sys.exit(0 if verdict.holds else 1)
+
+
+if __name__ == "__main__":
+    main()
