@@ -35,6 +35,15 @@ class Misconfigured(DeliveryFailure):
     """No object would get through: a permission, a name or a resource is wrong. Mend the set-up, then retry them all."""
 
 
+class Outdated(DeliveryFailure):
+    """A newer copy stands outside than this database can know of: it was restored. Nothing is published until
+    `outbox_restored` has raised its versions."""
+
+
+class Unknown(DeliveryFailure):
+    """This worker runs code that does not know what is owed. Nobody has to act unless no other worker does either."""
+
+
 class InDoubt(DeliveryFailure):
     """A message went out and its answer never came: it may have been accepted. Do not send it again blindly.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils.timezone import now
 
-from jada.outbox import bell, registry
+from jada.outbox import bell, registry, sql
 from jada.outbox.enums import IN_FLIGHT, Mode, State
 from jada.outbox.failpoints import fp
 from jada.outbox.models import Effect
@@ -24,17 +25,13 @@ def enqueue(topic: str, key: str, *, subject: str = "", run_at: datetime | None 
     """
     _require_transaction(topic)
     lane = registry.topic(topic).lane_of(key)
-    lock_lane(lane)
-    waiting = Effect.objects.filter(lane=lane, topic=topic, mode=Mode.STATE, state=State.PENDING)
-    older = list(waiting.select_for_update().values_list("pk", flat=True))  # else one could be claimed meanwhile
-    Effect.objects.filter(pk__in=older).update(state=State.SUPERSEDED, done_at=now())
-    effect = Effect.objects.create(
-        topic=topic, key=key, mode=Mode.STATE, lane=lane, subject=subject, run_at=run_at or now()
-    )
-    Effect.objects.filter(depends_on__in=older, state=State.PENDING).update(depends_on=effect)
-    fp("after_insert")
-    transaction.on_commit(_ring, robust=True)
-    return effect
+    insert = partial(sql.insert, topic=topic, key=key, mode=Mode.STATE.value, lane=lane, subject=subject, run_at=run_at)
+    pk = insert()
+    if pk is None:  # one waits already; it may be claimed at this moment, and then it is not ours to replace
+        older = sql.supersede(lane, topic)
+        pk = insert()
+        Effect.objects.filter(depends_on__in=older, state=State.PENDING).update(depends_on=pk)
+    return _inserted(pk, topic, key, Mode.STATE, lane)
 
 
 def enqueue_message(
@@ -53,28 +50,28 @@ def enqueue_message(
     `after` names a projection (topic, key) that must be in place first; if none is on its way, nothing is awaited.
     """
     _require_transaction(topic)
-    lock_lane(lane)
-    if Effect.objects.filter(fact=fact).exists():
-        return None
-    effect = Effect(
+    pk = sql.insert(
         topic=topic,
         key=key,
-        mode=Mode.MESSAGE,
+        mode=Mode.MESSAGE.value,
         lane=lane,
         fact=fact,
         subject=subject,
-        payload=dict(payload or {}),
+        payload=payload,
         depends_on=_on_its_way(*after) if after else None,
-        run_at=not_before or now(),
+        run_at=not_before,
     )
-    try:
-        with transaction.atomic():
-            effect.save()
-    except IntegrityError:  # another transaction stated the same fact while we looked
-        return None
+    return None if pk is None else _inserted(pk, topic, key, Mode.MESSAGE, lane)
+
+
+def _inserted(pk: int | None, topic: str, key: str, mode: Mode, lane: str) -> Effect:
+    """The row as its writer may want it; whatever else it holds is read when it is asked for."""
+    if pk is None:
+        raise RuntimeError(f"{topic} {key}: a row waits already, behind the lock of its lane.")
     fp("after_insert")
     transaction.on_commit(_ring, robust=True)
-    return effect
+    names = ("id", "topic", "key", "mode", "lane", "state")
+    return Effect.from_db(connection.alias, names, (pk, topic, key, mode.value, lane, State.PENDING.value))
 
 
 def _ring() -> None:
@@ -110,8 +107,9 @@ def _require_transaction(topic: str) -> None:
         raise RuntimeError(f"{topic}: write the outbox row in the transaction that makes the change.")
 
 
-def _on_its_way(topic: str, key: str) -> Effect | None:
+def _on_its_way(topic: str, key: str) -> int | None:
     """The last row, of the projection or of its steps, that still has to happen before the object is in place."""
     place = registry.topic(topic)
     names = [topic, *place.then]
-    return Effect.objects.filter(topic__in=names, key=key, state__in=(State.PENDING, *IN_FLIGHT)).order_by("pk").last()
+    rows = Effect.objects.filter(topic__in=names, key=key, state__in=(State.PENDING, *IN_FLIGHT))
+    return rows.order_by("-pk").values_list("pk", flat=True).first()

@@ -34,10 +34,7 @@ def every_minute(chore: Callable[[], None]) -> Callable[[], None]:
 def drain(*, budget: int = 1000) -> int:
     """Deliver until nothing is due, `budget` rows at the most; answers how many."""
     done = 0
-    while done < budget:
-        taken = claim()
-        if not taken:
-            break
+    while done < budget and (taken := claim()):
         for row in taken:
             run(row)
             done += 1

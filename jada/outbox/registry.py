@@ -1,17 +1,21 @@
 """Which topics exist and who handles them. Filled by each app's `sync.py`, as the admin is by `admin.py`.
 
-Three kinds of handler:
+Kinds of handler:
 
 - a *projection* of our state onto one outside object (DynamoDB item, S3 page), fenced by a version;
-- a *step* that follows a projection (invalidate its address, see it live) and reads nothing of its own;
+- a *step* that follows a projection (see it live) and reads nothing of its own;
+- a *batch step*, of which one call serves many rows (invalidate the addresses of many pages);
 - a *courier* for messages, sent once, never repeated blindly.
+
+A topic names the `service` outside that it needs, its own name unless said otherwise: when a service does not answer,
+all that needs it waits together.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, Protocol
 
@@ -64,13 +68,34 @@ class Withdrawn:
 
 
 @dataclass(frozen=True)
+class Order:
+    """One call for many rows. The same `reference` always names the same `members`: a repeat is the same order."""
+
+    reference: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """What one key adds to a call, how much a call may name, and the one name that stands for all of them."""
+
+    members: Callable[[str], Iterable[str]]
+    everything: str
+    most: int = 100
+    too_many: int = 2000  # so many waiting members are replaced by `everything`
+
+
+@dataclass(frozen=True)
 class Topic:
     name: str
     lane: str
     handler: Any
-    kind: str  # projection, step, courier
+    kind: str  # projection, step, batch, courier
     then: tuple[str, ...] = ()  # steps that follow a put whose material part changed
     confirms: str = ""  # a step that makes this projection "seen in public"
+    service: str = ""  # what it needs outside; its own name if none is given
+    rate: Callable[[], float] | None = None  # messages a second that its service takes; 0 is any number
+    batching: Batching | None = None
 
     def lane_of(self, key: str) -> str:
         return self.lane.format(key=key)
@@ -79,31 +104,45 @@ class Topic:
 _topics: dict[str, Topic] = {}
 
 
-def projection(name: str, *, lane: str, then: tuple[str, ...] = ()) -> Callable[[type], type]:
+def projection(name: str, *, lane: str, then: tuple[str, ...] = (), service: str = "") -> Callable[[type], type]:
     """Register a class as the projection `name`; `then` names the steps that follow a material change, in order."""
 
     def register(cls: type) -> type:
-        _add(Topic(name, lane, cls(), "projection", then=then))
+        _add(Topic(name, lane, cls(), "projection", then=then, service=service or name))
         return cls
 
     return register
 
 
-def step(name: str, *, lane: str, confirms: str = "") -> Callable[[Callable[[Work], Any]], Callable[[Work], Any]]:
+def step(
+    name: str, *, lane: str, confirms: str = "", service: str = ""
+) -> Callable[[Callable[[Work], Any]], Callable[[Work], Any]]:
     """Register a function of one `Work` that follows a projection. It may raise any DeliveryFailure."""
 
     def register(function: Callable[[Work], Any]) -> Callable[[Work], Any]:
-        _add(Topic(name, lane, function, "step", confirms=confirms))
+        _add(Topic(name, lane, function, "step", confirms=confirms, service=service or name))
         return function
 
     return register
 
 
-def courier(name: str) -> Callable[[type], type]:
+def batch_step(
+    name: str, *, lane: str, batching: Batching, service: str = ""
+) -> Callable[[Callable[[Order], str]], Callable[[Order], str]]:
+    """Register a function of one `Order` that serves many rows at once and answers the other side's id of it."""
+
+    def register(function: Callable[[Order], str]) -> Callable[[Order], str]:
+        _add(Topic(name, lane, function, "batch", service=service or name, batching=batching))
+        return function
+
+    return register
+
+
+def courier(name: str, *, service: str = "", rate: Callable[[], float] | None = None) -> Callable[[type], type]:
     """Register a class as the courier of messages of topic `name`; their lanes are named when they are written."""
 
     def register(cls: type) -> type:
-        _add(Topic(name, "{key}", cls(), "courier"))
+        _add(Topic(name, "{key}", cls(), "courier", service=service or name, rate=rate))
         return cls
 
     return register
@@ -113,6 +152,10 @@ def _add(topic: Topic) -> None:
     if topic.name in _topics:
         raise ValueError(f"Two handlers for the topic {topic.name!r}: give one of them another name.")
     _topics[topic.name] = topic
+
+
+def topics() -> Iterable[Topic]:
+    return _topics.values()
 
 
 def topic(name: str) -> Topic:

@@ -6,9 +6,9 @@ from datetime import datetime
 from django.db import transaction
 
 from jada.outbox import bell
-from jada.outbox.delivery import requeue
 from jada.outbox.entries import lock_lane
 from jada.outbox.enums import State
+from jada.outbox.failing import requeue
 from jada.outbox.models import Effect
 
 STUCK = (State.DEAD, State.IN_DOUBT)

@@ -10,11 +10,12 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jada.outbox import heartbeats, registry
-from jada.outbox.delivery import LEASE, TRIES, requeue
-from jada.outbox.enums import State
+from jada.outbox.enums import Cause, State
+from jada.outbox.failing import TRIES, requeue
 from jada.outbox.failpoints import fp
 from jada.outbox.models import Attempt, Effect
 from jada.outbox.registry import Work
+from jada.outbox.sql import LEASE
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def rescue(at: datetime) -> int:
     lost = Effect.objects.filter(Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE))
     rescued = 0
     for row in lost.filter(state=State.RUNNING):
-        if row.attempts >= TRIES["bug"]:  # it takes its worker down each time
+        if row.attempts >= TRIES[Cause.BUG]:  # it takes its worker down each time
             guarded = Effect.objects.filter(pk=row.pk, state=State.RUNNING, claim_no=row.claim_no)
             rescued += guarded.update(state=State.DEAD, cause="bug", last_error="Its worker died each time.")
         else:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -5,7 +6,8 @@ from django.db import OperationalError, transaction
 from django.utils.timezone import now
 
 from jada.failures import InDoubt, Misconfigured, Refused, Retry
-from jada.outbox import delivery, host, services
+from jada.outbox import delivery, desk, host, services, sql, sweep
+from jada.outbox.claims import Claim
 from jada.outbox.entries import enqueue, enqueue_message
 from jada.outbox.enums import State
 from jada.outbox.models import Attempt, Effect, Mirror
@@ -32,6 +34,20 @@ def state_of(effect: Effect) -> str:
 
 def due_now() -> None:
     Effect.objects.filter(state=State.PENDING).update(run_at=now() - timedelta(seconds=1))
+
+
+def the_database_refuses_records(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[OperationalError]:
+    """The next so many records fail; the list is what is left of them."""
+    faults, done = [OperationalError("the server closed the connection")] * times, sql.done
+
+    def with_a_fault(rows: Sequence[sql.Done]) -> set[int]:
+        if faults:
+            raise faults.pop()
+        return done(rows)
+
+    monkeypatch.setattr(sql, "done", with_a_fault)
+    monkeypatch.setattr(desk, "PAUSE", 0)
+    return faults
 
 
 class TestAProjection:
@@ -324,33 +340,25 @@ class TestAMessage:
     def test_that_left_is_recorded_again_and_never_sent_again(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        broken = [OperationalError("database is locked")] * 2
-        move = delivery._move
-
-        def with_a_fault(taken: delivery.Claim, since: State, **changes: object) -> bool:
-            if changes["state"] == State.DONE and broken:
-                raise broken.pop()
-            return move(taken, since, **changes)
-
-        monkeypatch.setattr(delivery, "_move", with_a_fault)
-        monkeypatch.setattr(delivery, "RECORD_AGAIN", (0, 0, 0))
+        faults = the_database_refuses_records(monkeypatch, times=4)
         effect = say("hello")
 
         for _ in range(3):
             host.drain()
             due_now()
 
-        assert (state_of(effect), world.sent) == (State.DONE, ["hello"])
+        assert (state_of(effect), world.sent, faults) == (State.DONE, ["hello"], [])
 
-    def test_that_left_and_cannot_be_recorded_is_in_doubt(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(*args: object, **kwargs: object) -> bool:
-            raise OperationalError("database is locked")
-
-        monkeypatch.setattr(delivery, "_finish", broken)
-        monkeypatch.setattr(delivery, "RECORD_AGAIN", (0,))
+    def test_that_left_and_is_not_recorded_while_its_lease_lasts_is_in_doubt(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        the_database_refuses_records(monkeypatch, times=1000)
+        monkeypatch.setattr(Claim, "has_time_for_a_record", lambda taken: False)
         effect = say("hello")
 
         host.drain()
+        Effect.objects.update(lease_until=now() - timedelta(seconds=1))
+        sweep.sweep()
 
         assert (state_of(effect), world.sent) == (State.IN_DOUBT, ["hello"])
 

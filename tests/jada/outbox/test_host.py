@@ -1,11 +1,12 @@
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 from django.db import connection, transaction
 
-from jada.outbox import bell, delivery, host
+from jada.outbox import bell, delivery, host, sql
 from jada.outbox.entries import enqueue
 from jada.outbox.models import Effect
 from jada.outbox.resync import resync
@@ -109,7 +110,7 @@ def test_resync_and_a_claim_of_the_same_object_are_no_deadlock(world: World, mon
     owe()
     host.drain()
     owe()
-    number, marked = delivery._next_version, list[Future[int]]()
+    number, marked = sql.number, list[Future[int]]()
 
     def resync_here() -> int:
         try:
@@ -117,12 +118,12 @@ def test_resync_and_a_claim_of_the_same_object_are_no_deadlock(world: World, mon
         finally:
             connection.close()
 
-    def as_resync_begins(topic: str, key: str) -> int:
+    def as_resync_begins(objects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], sql.Numbered]:
         marked.append(pool.submit(resync_here))
         wait(marked, timeout=0.4)  # it cannot end: we have its row
-        return number(topic, key)
+        return number(objects)
 
-    monkeypatch.setattr(delivery, "_next_version", as_resync_begins)
+    monkeypatch.setattr(sql, "number", as_resync_begins)
 
     with ThreadPoolExecutor(1) as pool:
         claimed = delivery.claim()
