@@ -18,6 +18,7 @@ LOOPBACK = ("localhost", "::1")
 
 def findings() -> Iterator[CheckMessage]:
     yield from _keys()
+    yield from _broker()
     if not settings.DEBUG:
         yield from _production()
 
@@ -51,6 +52,16 @@ def _keys() -> Iterator[CheckMessage]:
             yield Error(
                 f"The crew link key {kid} is weak: it must be base64 of at least 32 random bytes.", id="jada.E004"
             )
+
+
+def _broker() -> Iterator[CheckMessage]:
+    queues = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("predefined_queues", {})
+    if not all(queue["url"] for queue in queues.values()):
+        yield Error(
+            "CELERY_BROKER_URL is sqs://, and CELERY_QUEUE_URL does not say which queue: set it to the stack's output "
+            "BellQueueUrl.",
+            id="jada.E014",
+        )
 
 
 def _production() -> Iterator[CheckMessage]:

@@ -72,7 +72,7 @@ def read(body: str, *, topic: str) -> list[Told]:
     try:
         return list(_events(_message_of(body, topic)))
     except _Unreadable as reason:
-        return [Told(identity=hashlib.sha256(body.encode()).hexdigest(), problem=str(reason))]
+        return [Told(identity=hashlib.sha256(body.encode("utf-8", "replace")).hexdigest(), problem=str(reason))]
 
 
 def _message_of(body: str, topic: str) -> dict[str, Any]:
@@ -125,8 +125,7 @@ def _events(event: dict[str, Any]) -> Iterator[Told]:
 
 def _recipients(more: dict[str, Any], whom: str, mail: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(address, what is said of it alone); the mail's own recipient where the event names none. Ours have one."""
-    named = more.get(whom) if whom else None
-    for entry in (named or mail.get("destination") or [""]) if isinstance(named, list | None) else [""]:
+    for entry in _list(more.get(whom)) or _list(mail.get("destination")) or [""]:
         own = entry if isinstance(entry, dict) else {"emailAddress": entry}
         yield parseaddr(_text(own.get("emailAddress")))[1].lower()[:254], own
 
@@ -154,6 +153,10 @@ def _why(said: dict[str, Any]) -> dict[str, str]:
 def _part(whole: dict[str, Any], name: str) -> dict[str, Any]:
     part = whole.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:
