@@ -102,7 +102,7 @@ class AttemptInline(ConsoleInline):
 
 @admin.register(Effect)
 class EffectAdmin(ReadOnlyAdmin):
-    list_display = ("what", "about", "state_pill", "age", "attempts", "detail")
+    list_display = ("what", "about", "state_pill", "age", "tries", "detail")
     list_filter = (TroubleFilter, TopicFilter, "state")
     list_select_related = ("depends_on__depends_on__depends_on",)
     search_fields = ("key", "subject", "topic", "last_error")
@@ -176,12 +176,16 @@ class EffectAdmin(ReadOnlyAdmin):
     def age(self, effect: Effect) -> SafeString:
         return format_html('<span class="when">{} ago</span>', timesince(effect.created_at, depth=1))
 
+    @admin.display(description="Tries", ordering="attempts")
+    def tries(self, effect: Effect) -> SafeString:
+        words = f"{effect.attempts} {'try' if effect.attempts == 1 else 'tries'}" if effect.attempts else ""
+        return format_html('<span class="when">{}</span>', words)
+
     @admin.display(description="Detail")
-    def detail(self, effect: Any) -> SafeString | str:
+    def detail(self, effect: Any) -> SafeString:
         blocker = blocker_of(effect) if effect.trouble == Trouble.BLOCKED else None
         waits = format_html("Waits for {}. ", link_to(blocker)) if blocker else ""
-        said = format_html('<span class="error-text">{}</span>', effect.last_error[:160]) if effect.last_error else ""
-        return format_html("{}{}", waits, said)
+        return format_html('<span class="error-text">{}{}</span>', waits, effect.last_error[:160])
 
     # --- the page of one
 
@@ -210,7 +214,7 @@ class EffectAdmin(ReadOnlyAdmin):
             return "Nothing"
         return format_html("{} {}", link_to(before), pill(State(before.state)))
 
-    @admin.display(description="Wait for it")
+    @admin.display(description="Holds up")
     def holds_up(self, effect: Effect) -> SafeString | str:
         waiting = list(effect.waiters.filter(state=State.PENDING).order_by("pk")[:20])
         return format_html_join(", ", "{}", ((link_to(row),) for row in waiting)) if waiting else "Nothing"
@@ -220,10 +224,17 @@ class EffectAdmin(ReadOnlyAdmin):
         """A copy is the state of its object: which version stands there. A mail is kept; the head links to it."""
         if effect.mode == Mode.MESSAGE:
             return "A message: kept as it was sent, under Messages, for those who may read it."
+        if effect.topic not in registry.known():
+            return "Nobody here knows what it writes."
+        if registry.topic(effect.topic).kind != "projection":
+            return "A step that follows another delivery: it writes nothing of its own."
         mirror = Mirror.objects.filter(topic=effect.topic, key=effect.key).first()
         if mirror is None:
-            return "A step of another delivery: it writes nothing of its own."
-        parts = [("Applied", mirror.applied_version, mirror.applied_at), ("seen in public", mirror.seen_version, mirror.seen_at)]
+            return "Nothing of it stands outside yet."
+        parts = [
+            ("Applied", mirror.applied_version, mirror.applied_at),
+            ("seen in public", mirror.seen_version, mirror.seen_at),
+        ]
         said = [f"{how} version {version}, {_when(at)}" for how, version, at in parts if at]
         return f"{'; '.join(said)}." if said else "Nothing of it stands outside yet."
 

@@ -18,11 +18,10 @@ LIMITS: Final[Mapping[str, timedelta]] = {
     SWEEPER: timedelta(minutes=2),
     SCHEDULE: timedelta(minutes=5),
 }
-NAMES: Final = {WORKER: "The worker", SWEEPER: "The sweeper", SCHEDULE: "The schedule"}
 WITHOUT: Final = {
     WORKER: "no page, crew event or mail goes out",
     SWEEPER: "what a stopped worker left behind is not picked up",
-    SCHEDULE: "holds do not expire, pages do not turn, invitations do not run out",
+    SCHEDULE: "holds do not expire, pages do not turn and invitations do not run out",
 }
 STARTED_BY: Final[Mapping[str, Mapping[str, str]]] = {
     "celery": {
@@ -38,19 +37,21 @@ _started = time.monotonic()  # of this process
 
 @dataclass(frozen=True)
 class Silence:
-    """A part that should have run. `last` is None when it never did."""
+    """What one command should have kept running. `last` is when any of it ran, None if nothing of it ever did."""
 
-    part: str
+    parts: tuple[str, ...]
     last: datetime | None
     command: str
 
     @property
     def name(self) -> str:
-        return NAMES[self.part]
+        """`The sweeper and the schedule`"""
+        names = [f"the {part}" for part in self.parts]
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])).capitalize()
 
     @property
     def without(self) -> str:
-        return WITHOUT[self.part]
+        return "; ".join(WITHOUT[part] for part in self.parts)
 
 
 def beats() -> dict[str, datetime | None]:
@@ -60,16 +61,22 @@ def beats() -> dict[str, datetime | None]:
 
 
 def silences(at: datetime, *, host: str = "") -> list[Silence]:
-    """The parts that have been silent too long. Empty where the settings say that nobody delivers here."""
+    """What has been silent too long, by what starts it. Empty where the settings say that nobody delivers here."""
     host = host or settings.OUTBOX_HOST
     commands = STARTED_BY.get(host)
     if commands is None:
         return []
-    return [
-        Silence(part, last, commands[part])
+    missing = {
+        part: last
         for part, last in beats().items()
         if (last is None or at - last > LIMITS[part]) and not _has_just_started(host, LIMITS[part])
-    ]
+    }
+    return [_of(command, missing, commands) for command in dict.fromkeys(commands[part] for part in missing)]
+
+
+def _of(command: str, missing: Mapping[str, datetime | None], commands: Mapping[str, str]) -> Silence:
+    parts = tuple(part for part in missing if commands[part] == command)
+    return Silence(parts, max((last for part in parts if (last := missing[part])), default=None), command)
 
 
 def _has_just_started(host: str, limit: timedelta) -> bool:

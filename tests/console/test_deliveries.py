@@ -302,6 +302,13 @@ class TestOneDelivery:
 
         assert "Applied version 7, Thu 20 May, 9:00 AM." in self.page(console, put)
 
+    def test_what_stands_nowhere_yet_says_so(self, console: Client) -> None:
+        put, step, strange = owed("a"), owed("b", topic="guests.page_seen"), owed("c", topic="gone.thing")
+
+        assert "Nothing of it stands outside yet." in self.page(console, put)
+        assert "it writes nothing of its own" in self.page(console, step)
+        assert "Nobody here knows what it writes" in self.page(console, strange)
+
     def test_a_mail_leads_to_the_mail_as_it_was_sent(self, console: Client) -> None:
         a_booking()
         message = Message.objects.select_related("effect").filter(effect__isnull=False)[0]
@@ -352,7 +359,7 @@ class TestAlarms:
 
             assert "The worker has never run." in page
             assert "celery -A jada worker" in page
-            assert "The schedule has never run." in page
+            assert "The sweeper and the schedule have never run." in page
 
     def test_one_that_stopped_says_since_when_and_what_starts_it(self, console: Client) -> None:
         self.alive()
@@ -382,7 +389,7 @@ class TestAlarms:
         monkeypatch.setattr(signs, "_started", signs.time.monotonic() - 600)
 
         assert young == []
-        assert [s.part for s in signs.silences(NOW)] == [WORKER, SWEEPER, SCHEDULE]
+        assert [s.name for s in signs.silences(NOW)] == ["The worker, the sweeper and the schedule"]
 
     def test_a_restored_database_and_an_unknown_topic_are_said_on_every_page(self, console: Client) -> None:
         self.alive()
