@@ -59,6 +59,7 @@ CONFIG_OF_MAIL: Final = CONFIG.merge(Config(retries={"total_max_attempts": 1, "m
 _MISCONFIGURED: Final = frozenset(
     {
         "403",  # HEAD has no body to say more
+        "AWS.SimpleQueueService.NonExistentQueue",
         "AccessDenied",
         "AccessDeniedException",
         "AccountSuspendedException",
@@ -74,6 +75,7 @@ _MISCONFIGURED: Final = frozenset(
         "NoSuchDistribution",
         "NotFoundException",
         "PermanentRedirect",
+        "QueueDoesNotExist",
         "ResourceNotFoundException",
         "SendingPausedException",
         "SignatureDoesNotMatch",
