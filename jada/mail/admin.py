@@ -148,7 +148,7 @@ class MailEventAdmin(ContactsOnly):
     list_filter = ("kind",)
     search_fields = ("recipient", "provider_id")
     date_hierarchy = "received_at"
-    quick_views = (("All", ""), ("Refused", "problem__gt="), ("Bounced", "kind=Bounce"))
+    quick_views = (("All", ""), ("Refused", "kind__exact=Other"), ("Bounced", "kind__exact=Bounce"))
     heading = "What became of mails"
     empty_icon = "mail"
     empty_title = "Nothing was told yet"

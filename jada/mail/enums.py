@@ -13,7 +13,7 @@ class EventKind(models.TextChoices):
     FAILURE = "Rendering Failure", "not made"
     OPEN = "Open", "opened"
     CLICK = "Click", "link followed"
-    OTHER = "", "not understood"
+    OTHER = "Other", "not understood"
 
 
 class Outcome(models.TextChoices):

@@ -98,7 +98,7 @@ class MailEvent(models.Model):
     identity = models.CharField(
         max_length=64, unique=True, help_text="SHA-256 of message id, kind, recipient and time; of what cannot be read"
     )
-    kind = models.CharField(max_length=20, choices=EventKind, blank=True)
+    kind = models.CharField(max_length=20, choices=EventKind)
     provider_id = models.CharField(max_length=120, blank=True)
     recipient = models.CharField(max_length=254, blank=True)
     effect_no = models.BigIntegerField(null=True, blank=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Mapping
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -15,8 +16,10 @@ from pytest_django import Settings
 
 from jada.aws import clients
 from jada.mail import letters
+from jada.mail.enums import Trouble
+from jada.mail.events import tag_of
 from jada.mail.letters import Address
-from jada.mail.models import Message
+from jada.mail.models import BlockedAddress, Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox import host, registry
 from jada.outbox.enums import State
@@ -24,6 +27,7 @@ from jada.outbox.models import Attempt, Effect
 from jada.outbox.registry import Work
 from tests.emulator import Emulator
 from tests.factories.bookings import NOW
+from tests.rig.client import Rig
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -236,3 +240,63 @@ def test_markup_in_a_name_is_text_in_both_parts(letter: Letter, stack: dict[str,
     message.refresh_from_db()
     assert "<script>alert(1)</script>" in message.text
     assert "<script>" not in message.html
+
+
+@pytest.mark.parametrize(
+    ("kind", "sender"),
+    [
+        ("crew.invitation", "JADA crew office <crew-office@sailjada.com>"),
+        ("guest.booked", "Queen of San Diego <guests@sailjada.com>"),
+        ("ops.booked", "JADA <system@sailjada.com>"),
+    ],
+)
+def test_each_purpose_has_its_own_sender_and_answers_reach_the_office(
+    kind: str, sender: str, fake_aws: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters, "_letters", {kind: Letter()})
+    with transaction.atomic():
+        owe_message(kind=kind, fact="x", recipient="ops", about="booking:X", values=FACTS, lane="mail:X", at=NOW)
+
+    host.drain()
+
+    [mail] = fake_aws.mails()
+    assert mail["from"] == sender
+    assert f"From: {sender}" in mail["raw"]
+    assert "Reply-To: ops@sailjada.com" in mail["raw"]
+
+
+def test_the_tags_are_our_numbers_and_a_digest(letter: Letter, fake_aws: Rig) -> None:
+    message = owe()
+
+    host.drain()
+
+    tags = fake_aws.mails()[0]["tags"]
+    assert tags["fact"] == tag_of(message.fact)
+    assert (tags["effect"], tags["claim"]) == (str(message.effect_id), "1")
+    assert "token" not in json.dumps(tags)
+
+
+def test_an_address_that_gets_no_mail_is_not_mailed_and_a_person_is_told_why(letter: Letter, fake_aws: Rig) -> None:
+    BlockedAddress.objects.create(address="ops@sailjada.com", trouble=Trouble.BOUNCED, since=NOW)
+    message = owe()
+
+    for _ in range(3):
+        Effect.objects.update(run_at=NOW - timedelta(days=365))
+        host.drain()
+
+    effect = Effect.objects.get(pk=message.effect_id)
+    assert (effect.state, effect.cause) == (State.DEAD, "refused")
+    assert "gets no mail (mail to it bounces)" in effect.last_error
+    assert "ops@" not in effect.last_error
+    assert fake_aws.mails() == []
+
+
+def test_a_lifted_block_lets_mail_through(letter: Letter, fake_aws: Rig) -> None:
+    BlockedAddress.objects.create(
+        address="ops@sailjada.com", trouble=Trouble.BOUNCED, since=NOW, lifted_at=NOW, lifted_by="ops"
+    )
+    owe()
+
+    host.drain()
+
+    assert len(fake_aws.mails()) == 1
