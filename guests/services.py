@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,11 +18,14 @@ from guests.phases import Phase, next_turn, phase
 from jada.audit.actors import Actor
 from jada.audit.services import record
 from jada.mail.enums import Trouble
+from jada.mail.heard import Heard, Told, mails_to, next_fact, told
+from jada.mail.inbox import blocked
 from jada.mail.models import Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox.entries import enqueue
 from jada.outbox.enums import State as EffectState
 from jada.outbox.models import Mirror
+from jada.outbox.services import retry
 
 # A page is made for what is promised or on offer; an inquiry or a conflict has nothing to show yet.
 SHOWN = frozenset({BookingStatus.QUOTED, BookingStatus.CONFIRMED, BookingStatus.COMPLETED})
@@ -29,6 +33,8 @@ SHOWN = frozenset({BookingStatus.QUOTED, BookingStatus.CONFIRMED, BookingStatus.
 ON_PAGE = frozenset({"vessel", "starts_at", "ends_at", "party_size", "guest_name", "guest_email", "status"})
 # What a guest acts on: a change of one of these is told.
 NEWS = frozenset({"vessel", "starts_at", "ends_at"})
+# The same in a mail's words.
+ACTED_ON = {"day": "Day", "time": "Departs", "back": "Back", "arrive": "Arrive", "vessel": "Boat", "dock": "Dock"}
 BOOKED, CHANGED, CANCELLED = "guest.booked", "guest.changed", "guest.cancelled"
 CODE_TRIES = 8
 
@@ -267,6 +273,56 @@ def _free_slug(page: GuestPage, wanted: str) -> str:
     return next(slug for slug in (wanted, *numbered) if slug not in taken)
 
 
+# --- who holds a trip as it was -------------------------------------------------------------------------------------
+
+
+def told_of(page: GuestPage, messages: Iterable[Message]) -> Told:
+    """Where the guest stands, by these mails of theirs about the trip."""
+    if page.booking.status == BookingStatus.CANCELLED:
+        return told(messages, is_true=lambda m: m.kind == CANCELLED)
+    return told(messages, is_true=lambda m: m.kind != CANCELLED and not differences(page, m))
+
+
+def differences(page: GuestPage, message: Message) -> list[list[str]]:
+    """[[what, as this mail told it, as it is now], …] of what a guest acts on."""
+    now = _told(page, at=page.opened_at)
+    pairs = [(label, str(message.values.get(name, "")), now[name]) for name, label in ACTED_ON.items()]
+    return [[label, was, is_now] for label, was, is_now in pairs if was != is_now]
+
+
+@transaction.atomic
+def tell_again(*, page: GuestPage, by: Actor, at: datetime) -> bool:
+    """Tell the trip as it is to a guest who holds it as it was; what is stuck is tried again instead.
+
+    False, and nothing is owed, for a guest who knows it, has it on its way, may have it, or is not reached by mail.
+    """
+    page = GuestPage.objects.select_for_update(of=("self",)).select_related("booking__vessel__berth").get(pk=page.pk)
+    booking, held = page.booking, None
+    if not booking.guest_email or blocked(booking.guest_email):
+        return False
+    heard = told_of(page, mails_to(_recipient(booking), about=booking.subject))
+    if heard.standing == Heard.STUCK and heard.latest and heard.latest.effect:
+        again = retry(effect=heard.latest.effect, at=at)
+    elif heard.standing in (Heard.OLD, Heard.NEVER):
+        held = heard.holds
+        again = _owe_anew(page, held, at=at)
+    else:
+        return False
+    if again:
+        record(act="guests.guest.told-again", subject=booking.subject, by=by, at=at)
+    return again
+
+
+def _owe_anew(page: GuestPage, held: Message | None, *, at: datetime) -> bool:
+    booking = page.booking
+    if booking.status == BookingStatus.CANCELLED:
+        return held is not None and _owe(page, CANCELLED, at=at, anew=True)
+    if not booking.is_standing:
+        return False
+    before = f"{held.values['day']}, {held.values['time']}" if held else ""
+    return _owe(page, CHANGED if held else BOOKED, at=at, anew=True, before=before)
+
+
 # --- what the guest is told -----------------------------------------------------------------------------------------
 
 
@@ -301,21 +357,24 @@ def was_told(booking: Booking, *, otherwise_than: Message | None = None) -> bool
     return any(message.state != EffectState.CANCELLED for message in told.select_related("effect"))
 
 
-def _owe(page: GuestPage, kind: str, *, at: datetime) -> None:
+def _owe(page: GuestPage, kind: str, *, at: datetime, anew: bool = False, before: str = "") -> bool:
     booking = page.booking
     # A corrected address is news of its own; the fact names it without holding it.
     to = hashlib.sha256(booking.guest_email.lower().encode()).hexdigest()[:12]
-    owe_message(
+    fact = f"{kind}:{booking.public_id}:{booking.revision}:{to}"
+    values = _told(page, at=at)
+    owed = owe_message(
         kind=kind,
-        fact=f"{kind}:{booking.public_id}:{booking.revision}:{to}",
+        fact=next_fact(fact) if anew else fact,
         recipient=_recipient(booking),
         about=booking.subject,
-        values=_told(page, at=at),
+        values=values | ({"before": before} if before else {}),
         lane=_lane(booking),
         at=at,
         revision=booking.revision,
         after=(PAGE, page.code),
     )
+    return owed is not None
 
 
 def _told(page: GuestPage, *, at: datetime) -> dict[str, str]:

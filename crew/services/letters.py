@@ -5,6 +5,7 @@ A letter freezes facts, never a link: its link is made when it is sent, from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db.models import Q, QuerySet
 from crew.models import Assignment
 from crew.services.links import issue_link
 from crew.services.notes import for_crew
+from jada.mail.heard import next_fact
 from jada.mail.models import Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox.enums import State
@@ -41,7 +43,7 @@ def tell_changed(assignment: Assignment, *, at: datetime) -> None:
         return
     values = facts(assignment)
     last = _told(assignment).filter(kind__in=(INVITATION, CHANGED)).order_by("-pk").first()
-    changes = _differences(last.values, values) if last else []
+    changes = differences(last.values, values) if last else []
     if changes or last is None:
         _owe(CHANGED, assignment, at=at, values=values | {"changes": changes})
 
@@ -77,6 +79,24 @@ def invitation_has_left(assignment: Assignment) -> bool:
     return _told(assignment).filter(kind=INVITATION, sent_at__isnull=False).exists()
 
 
+def owe_anew(
+    kind: str, assignment: Assignment, *, at: datetime, changes: Sequence[Sequence[str]] = (), released: bool = False
+) -> bool:
+    """Tell the trip as it is once more, because what told it before reached nobody; False if it is owed already."""
+    extras: dict[str, dict[str, Any]] = {CHANGED: {"changes": list(changes)}, CANCELLED: {"released": released}}
+    fact = next_fact(_fact(kind, assignment))
+    return _owe(kind, assignment, at=at, values=facts(assignment) | extras.get(kind, {}), fact=fact) is not None
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[list[str]]:
+    """[[what, as it was told last, as it is now], …] of what a member acts on."""
+    return [
+        [label, str(before.get(name, "")), str(now[name])]
+        for name, label in TOLD.items()
+        if before.get(name) != now[name]
+    ]
+
+
 def facts(assignment: Assignment) -> dict[str, Any]:
     """A trip as a letter tells it: texts and whole numbers, local times, the first name of the guest."""
     event, booking = assignment.event, assignment.event.booking
@@ -110,13 +130,13 @@ def _owe(
     values: dict[str, Any],
     grant_pk: int | None = None,
     fact: str = "",
-) -> None:
+) -> Message | None:
     booking = assignment.event.booking
     if kind != CANCELLED and grant_pk is None:
         grant_pk = issue_link(assignment=assignment, at=at).pk
-    owe_message(
+    return owe_message(
         kind=kind,
-        fact=fact or f"{kind}:{assignment.pk}:{assignment.version}:{booking.revision}",
+        fact=fact or _fact(kind, assignment),
         recipient=assignment.member.recipient,
         about=booking.subject,
         values=values | {"grant": grant_pk},
@@ -124,6 +144,10 @@ def _owe(
         at=at,
         revision=booking.revision,
     )
+
+
+def _fact(kind: str, assignment: Assignment) -> str:
+    return f"{kind}:{assignment.pk}:{assignment.version}:{assignment.event.booking.revision}"
 
 
 def _told(assignment: Assignment) -> QuerySet[Message]:
@@ -135,12 +159,3 @@ def _told(assignment: Assignment) -> QuerySet[Message]:
     )
     waiting = Q(effect__state__in=(State.PENDING, State.CANCELLED))
     return mine.exclude(waiting).exclude(effect=None, sent_at=None)
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[list[str]]:
-    """[[what, as it was told last, as it is now], …] of what a member acts on."""
-    return [
-        [label, str(before.get(name, "")), str(now[name])]
-        for name, label in TOLD.items()
-        if before.get(name) != now[name]
-    ]
