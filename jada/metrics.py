@@ -27,11 +27,13 @@ from prometheus_client.registry import Collector
 from jada.keys import hash_of
 from jada.mail.models import Message
 from jada.outbox import signs
+from jada.outbox.batches import members_since
 from jada.outbox.enums import UNFINISHED, State
 from jada.outbox.models import Attempt, Effect
 from jada.outbox.troubles import Trouble, groups, open_effects
 
 RECENTLY = timedelta(hours=1)
+PAGE_EDGE = "guests.page_edge"
 NEWEST = 10_000  # rows looked at for what happened recently; more than an hour holds
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip")
 FROM_CDN = ("X-Amz-Cf-Id", "X-Origin-Verify", "CloudFront-Viewer-Address")
@@ -144,6 +146,12 @@ class Outbox(Collector):
         )
         mails = Message.objects.filter(pk__gt=_newest(Message), sent_at__gte=since).count()
         yield _gauge("jada_mails_sent_last_hour", "Mails that the mail service accepted within the last hour.", mails)
+
+        month = self.at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        paths = members_since(PAGE_EDGE, month)
+        yield _gauge(
+            "jada_invalidation_paths_this_month", "Addresses that CloudFront was asked to forget, of 1,000 free.", paths
+        )
 
     def _beats(self) -> Iterator[Metric]:
         ages = [(part, self._age(last) if last else float("inf")) for part, last in signs.beats().items()]

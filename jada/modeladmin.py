@@ -100,6 +100,7 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
     empty_icon = "check"
     empty_title = "Nothing here yet"
     empty_text = ""
+    empty_noun = ""  # of several, where the model's own name is the program's
     heading = ""  # what people call the list, where the model's own name is the program's
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -110,7 +111,12 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
                 {"label": label, "url": "?" + _filled(query, at), "on": _is_view(query, here)}
                 for label, query in self.quick_views
             ],
-            "empty": {"icon": self.empty_icon, "title": self.empty_title, "text": self.empty_text},
+            "empty": {
+                "icon": self.empty_icon,
+                "title": self.empty_title,
+                "text": self.empty_text,
+                "noun": self.empty_noun,
+            },
             "narrowed": bool(here),
             "heading": self.heading,
         }

@@ -118,6 +118,7 @@ class EffectAdmin(ReadOnlyAdmin):
     )
     heading = "Deliveries"
     empty_icon = "send"
+    empty_noun = "deliveries"
     empty_title = "Nothing is owed to anybody"
     empty_text = (
         "What a booking owes the outside world (its page, its crew event, each mail) stands here until it is delivered."

@@ -88,7 +88,7 @@ def take(*, limit: int, owner: str = OWNER) -> list[Claim]:
 
 def _claim(row: sql.Claimed, mirror: sql.Numbered | None, ends: float) -> Claim:
     version = mirror.version if mirror else row.version
-    work = Work(row.id, row.topic, row.key, row.attempts, version, json.loads(row.payload), row.claim_no)
+    work = Work(row.id, row.topic, row.key, row.attempts, version, json.loads(row.payload), row.claim_no, row.subject)
     return Claim(row.id, row.claim_no, registry.topic(row.topic), work, ends, mirror, bool(row.stuck))
 
 

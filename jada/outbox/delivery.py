@@ -6,6 +6,7 @@ Nothing here holds a transaction: what is called may take as long as its deadlin
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jada.failures import DeliveryFailure, InDoubt, Outcome, Outdated
@@ -37,7 +38,7 @@ def run(taken: Claim) -> None:
 
 def start(taken: Claim) -> Ending | Mark:
     """All of a delivery; of a message, what comes before it may leave."""
-    with about(effect=taken.effect_id, attempt=taken.work.attempt, topic=taken.topic.name, key=taken.work.key):
+    with _said_of(taken):
         try:
             fp("after_claim")
             return _RUNNERS[taken.topic.kind](taken)
@@ -48,6 +49,12 @@ def start(taken: Claim) -> Ending | Mark:
             return Failure(taken, error)
 
 
+def _said_of(taken: Claim) -> AbstractContextManager[None]:
+    """Every line logged inside names the effect, its attempt, and the booking that it is about."""
+    work = taken.work
+    return about(effect=taken.effect_id, attempt=work.attempt, topic=work.topic, subject=work.subject)
+
+
 def send(mark: Mark) -> Ending:
     """The one call of a message whose mark is committed.
 
@@ -56,7 +63,7 @@ def send(mark: Mark) -> Ending:
     that met a fault of ours: the message may be out, and is never just repeated.
     """
     taken = mark.taken
-    with about(effect=taken.effect_id, attempt=taken.work.attempt, topic=taken.topic.name, key=taken.work.key):
+    with _said_of(taken):
         try:
             fp("after_sending")
             result = dict(taken.topic.handler.send(mark.prepared, taken.work))

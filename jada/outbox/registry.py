@@ -33,6 +33,7 @@ class Work:
     version: int
     payload: Mapping[str, Any] = field(default_factory=dict)
     claim_no: int = 0  # of this claim; travels with a message, so that what is told of it later says which one it was
+    subject: str = ""  # what it is about, such as booking:…; for the log
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Claimed(NamedTuple):
     version: int
     stuck: bool
     batch: int | None
+    subject: str
 
 
 class Numbered(NamedTuple):
@@ -151,7 +152,7 @@ WHERE id IN (SELECT id FROM due)
 RETURNING id, claim_no, topic, "key", attempts, payload, version,
   EXISTS (SELECT 1 FROM outbox_effect s WHERE s.topic = outbox_effect.topic AND s."key" = outbox_effect."key"
           AND s.state = 'dead' AND s.id < outbox_effect.id),
-  batch_id"""
+  batch_id, subject"""
 
 # A batching topic has thousands of waiting rows at times: which of them come first is asked once for all.
 _WAITING = _DUE.replace("SELECT e.id FROM", 'SELECT e."key" FROM')
@@ -218,8 +219,8 @@ def next_due(topics: Sequence[str]) -> datetime | None:
     found = _rows(f"{text} ORDER BY run_at, id LIMIT 1", topics)
     if not found:
         return None
-    at = found[0][0]
-    return at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
+    at: datetime = found[0][0]
+    return at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps UTC, and does not say so
 
 
 # --- recording -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ which the index by state finds however many are done.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,8 +15,9 @@ from django.db import models
 from django.db.models import Case, CharField, Count, Exists, Min, OuterRef, Q, QuerySet, Value, When
 
 from jada.outbox import registry
+from jada.outbox.breakers import FAILURES
 from jada.outbox.enums import UNFINISHED, State
-from jada.outbox.models import Effect
+from jada.outbox.models import Breaker, Effect
 
 LATE: Final = timedelta(minutes=2)  # a due row that waits longer has found no worker
 OPEN: Final = (*UNFINISHED, State.DEAD)
@@ -114,13 +116,24 @@ def _trouble(at: datetime) -> Case:
         When(state=State.IN_DOUBT, then=Value(Trouble.IN_DOUBT.value)),
         When(pending & ~Q(topic__in=registry.known()), then=Value(Trouble.UNKNOWN.value)),
         When(pending & (_waits_for_stuck() | Exists(ahead.filter(state=State.IN_DOUBT))), then=Value(Trouble.BLOCKED.value)),
-        When(pending & (Q(cause="retry") | Exists(ahead.filter(state=State.PENDING, cause="retry"))), then=Value(Trouble.SERVICE.value)),
+        When(pending & (Q(cause="retry") | Exists(ahead.filter(state=State.PENDING, cause="retry")) | _rests()), then=Value(Trouble.SERVICE.value)),
         When(pending & Q(run_at__lte=at - LATE) & is_free & in_turn, then=Value(Trouble.LATE.value)),
         When(state__in=(State.RUNNING, State.SENDING), lease_until__lt=at - LATE, then=Value(Trouble.LATE.value)),
         When(state__in=UNFINISHED, then=Value(Trouble.ON_ITS_WAY.value)),
         default=Value(""),
         output_field=CharField(),
     )  # fmt: skip
+
+
+def _rests() -> Q:
+    """Of a service whose breaker is open: not claimed, though due, and no fault of the worker's."""
+    topics = defaultdict(list)
+    for topic in registry.topics():
+        topics[topic.service].append(topic.name)
+    found = Q(pk__in=())
+    for service, names in sorted(topics.items()):
+        found |= Q(topic__in=names) & Exists(Breaker.objects.filter(service=service, failures__gte=FAILURES))
+    return found
 
 
 def _waits_for_stuck() -> Q:

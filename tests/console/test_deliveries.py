@@ -15,10 +15,10 @@ from django.test import Client
 from jada.audit.models import Event
 from jada.console.roles import make_roles
 from jada.mail.models import Message
-from jada.outbox import heartbeats, signs
+from jada.outbox import heartbeats, registry, signs
 from jada.outbox.enums import Mode, State
 from jada.outbox.heartbeats import SCHEDULE, SWEEPER, WORKER
-from jada.outbox.models import Attempt, Effect, Mirror
+from jada.outbox.models import Attempt, Breaker, Effect, Mirror
 from jada.outbox.troubles import Trouble
 from tests.factories.bookings import a_booking
 
@@ -146,6 +146,14 @@ class TestGrouping:
         owed("b", lane="one", topic="guests.page")
 
         assert groups(html(console)) == {"Waiting for its service": 2}
+
+    def test_what_rests_because_its_service_is_away_is_not_the_workers_fault(self, console: Client) -> None:
+        owed("a", run_at=NOW - timedelta(minutes=9))
+        Breaker.objects.create(service=registry.topic("crew.event").service, failures=5)
+        Breaker.objects.create(service=registry.topic("mail.message").service, failures=4)
+        owed("b", run_at=NOW - timedelta(minutes=9), topic="mail.message", mode=Mode.MESSAGE)
+
+        assert groups(html(console)) == {"Late": 1, "Waiting for its service": 1}
 
     def test_late_stands_first_and_the_oldest_leads_its_group(self, console: Client) -> None:
         on_its_way = owed("a")

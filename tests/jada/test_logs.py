@@ -14,7 +14,10 @@ from django.conf import settings
 from django.test import Client
 
 from jada.logs import HideSecrets, about, configuration, without_secrets
+from jada.outbox import registry
+from jada.outbox.delivery import claim, run
 from tests.conftest import DASHBOARD_TOKEN, SERVICE_KEY
+from tests.factories.bookings import a_booking
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
@@ -134,6 +137,23 @@ class TestWhatALineIsAbout:
             "It is late by 3 minutes",
         )
         assert "secret-code" not in lines.getvalue()
+
+    def test_what_fails_in_a_handler_names_its_booking(
+        self, lines: io.StringIO, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        booking = a_booking()
+
+        def fails(self: object, key: str) -> None:
+            logging.getLogger("django.request").error("The table does not answer")
+            raise ValueError
+
+        monkeypatch.setattr(type(registry.topic("crew.event").handler), "view", fails)
+        for taken in claim(limit=20):
+            if taken.topic.name == "crew.event":
+                run(taken)
+
+        said = last(lines)
+        assert (said["booking"], said["topic"], said["attempt"]) == (booking.public_id, "crew.event", 1)
 
     def test_people_read_it_in_front_of_the_message(self) -> None:
         written = through_the_handler("text")

@@ -16,7 +16,7 @@ from jada.keys import hash_of
 from jada.mail.models import Message
 from jada.outbox import heartbeats
 from jada.outbox.enums import Mode, State
-from jada.outbox.models import Attempt, Effect
+from jada.outbox.models import Attempt, Batch, Effect
 from tests.factories.bookings import a_booking
 
 pytestmark = [pytest.mark.django_db]
@@ -92,6 +92,12 @@ class TestWhatItSays:
         assert said["jada_outbox_delivered_last_hour", "crew.event"] == 1
         assert said["jada_mails_sent_last_hour",] == 1
 
+    def test_how_many_addresses_were_invalidated_this_month(self, client: Client) -> None:
+        for reference, at in (("a", NOW), ("b", NOW - timedelta(days=40))):
+            Batch.objects.create(topic="guests.page_edge", reference=reference, size=7, created_at=at, done_at=at)
+
+        assert scrape(client)["jada_invalidation_paths_this_month",] == 7
+
     def test_how_long_each_part_has_been_silent(self, client: Client) -> None:
         heartbeats.beat(heartbeats.WORKER, at=NOW - timedelta(seconds=40))
 
@@ -112,11 +118,11 @@ class TestWhatItSays:
         self, client: Client, django_assert_num_queries: Any
     ) -> None:
         owed("first")
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get("/metrics")
         for n in range(20):
             owed(f"a{n}", state=State.DEAD, cause="bug")
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get("/metrics")
 
 
