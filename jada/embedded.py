@@ -161,12 +161,7 @@ class Company:
         """Serve, and deliver."""
         from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
-        from bookings.tasks import release_expired_holds
-        from crew.tasks import expire_invitations
-        from guests.tasks import turn_pages
-        from jada.mail.tasks import poll_events
         from jada.outbox import host
-        from jada.outbox.tasks import read_back
         from jada.wsgi import application
 
         class Quiet(WSGIRequestHandler):
@@ -178,11 +173,6 @@ class Company:
         server.set_app(application)
         threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
         self.server = server
-        host.every_minute(release_expired_holds)
-        host.every_minute(turn_pages)
-        host.every_minute(expire_invitations)
-        host.every_minute(read_back)
-        host.every_minute(poll_events)
         self.threads = host.start_threads()
 
     def receive_sample(self) -> None:

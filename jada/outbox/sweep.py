@@ -3,56 +3,93 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.timezone import now
 
-from jada.outbox import heartbeats, registry
+from jada.outbox import bell, heartbeats, registry
 from jada.outbox.enums import Cause, State
 from jada.outbox.failing import TRIES, requeue
 from jada.outbox.failpoints import fp
-from jada.outbox.models import Attempt, Effect
+from jada.outbox.models import Attempt, Batch, Effect, RequestKey
 from jada.outbox.registry import Work
-from jada.outbox.sql import LEASE
+from jada.outbox.sql import LEASE, clock
 
 logger = logging.getLogger(__name__)
 
-DOUBT_LASTS = timedelta(minutes=10)
-KEEP = timedelta(days=30)
+DOUBT_LASTS: Final = timedelta(minutes=10)
+KEEP: Final = timedelta(days=30)
+SLICE: Final = 1000  # rows; a write transaction stays short
+ALARM_EVERY: Final = timedelta(minutes=10)
+
+_alarmed: dict[str, datetime] = {}  # when this process last spoke of a topic that it does not know
 
 
 def sweep(*, at: datetime | None = None) -> None:
-    """Every 15 seconds, by every host; the guards make a second sweeper harmless."""
-    at = at or now()
+    """Every 15 seconds, by every host; the guards make a second sweeper harmless.
+
+    A piece that fails stops no other; then the sweeper gives no sign of life, and that is seen.
+    """
+    at = at or clock()
     fp("in_sweep")
-    rescue(at)
-    settle(at)
-    purge(at)
-    heartbeats.beat(heartbeats.SWEEPER, at=at)
+    done = [_did(piece, at) for piece in (rescue, settle, purge, alarm)]
+    if all(done):
+        heartbeats.beat(heartbeats.SWEEPER, at=at)
+
+
+def _did(piece: Callable[[datetime], int], at: datetime) -> bool:
+    try:
+        piece(at)
+    except Exception:
+        logger.exception("Unable to %s", piece.__name__)
+        return False
+    return True
 
 
 def rescue(at: datetime) -> int:
     """Rows of a worker that died or froze. One in `sending` may have left: it is in doubt, never sent again blindly."""
     # A lease far in the future comes from a clock that went back since: it is as dead as one in the past.
-    lost = Effect.objects.filter(Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE))
+    over = Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE)
+    lost = Effect.objects.filter(over)
     rescued = 0
     for row in lost.filter(state=State.RUNNING):
         if row.attempts >= TRIES[Cause.BUG]:  # it takes its worker down each time
-            guarded = Effect.objects.filter(pk=row.pk, state=State.RUNNING, claim_no=row.claim_no)
-            rescued += guarded.update(state=State.DEAD, cause="bug", last_error="Its worker died each time.")
+            rescued += _give_up(row, over, at)
         else:
-            rescued += requeue(row, claim_no=row.claim_no, since=(State.RUNNING,), run_at=at)
+            rescued += _put_back(row, over, at)
     for row in lost.filter(state=State.SENDING):
-        rescued += _put_in_doubt(row, at)
+        rescued += _put_in_doubt(row, over, at)
+    if rescued:
+        bell.ring()
     return rescued
 
 
 @transaction.atomic
-def _put_in_doubt(row: Effect, at: datetime) -> int:
+def _put_back(row: Effect, over: Q, at: datetime) -> int:
+    moved = requeue(row, claim_no=row.claim_no, since=(State.RUNNING,), guard=over, run_at=at)
+    if moved:
+        words = "Its worker died or stood still."
+        Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="lost_lease", error=words)
+    return moved
+
+
+@transaction.atomic
+def _give_up(row: Effect, over: Q, at: datetime) -> int:
+    guarded = Effect.objects.filter(over, pk=row.pk, state=State.RUNNING, claim_no=row.claim_no)
+    words = "Its worker died each time."
+    changed = guarded.update(state=State.DEAD, cause=Cause.BUG, last_error=words, done_at=at, lease_until=None)
+    if changed:
+        Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="dead", error=words)
+    return changed
+
+
+@transaction.atomic
+def _put_in_doubt(row: Effect, over: Q, at: datetime) -> int:
     """Both or neither: a row in doubt of which no history says since when would never be settled."""
-    guarded = Effect.objects.filter(pk=row.pk, state=State.SENDING, claim_no=row.claim_no)
+    guarded = Effect.objects.filter(over, pk=row.pk, state=State.SENDING, claim_no=row.claim_no)
     changed = guarded.update(state=State.IN_DOUBT, lease_until=None, last_error="The worker died while sending.")
     if changed:
         Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="in_doubt", error="lease ran out")
@@ -66,22 +103,50 @@ def settle(at: datetime) -> int:
         since = row.history.filter(outcome="in_doubt").values_list("at", flat=True).first()
         if since is None or at - since < DOUBT_LASTS or row.topic not in registry.known():
             continue
-        work = Work(row.pk, row.topic, row.key, row.attempts, row.version, row.payload)
-        if registry.topic(row.topic).handler.in_doubt(work) == "resend":
-            settled += requeue(row, claim_no=row.claim_no, since=(State.IN_DOUBT,), run_at=at)
-        else:
-            guarded = Effect.objects.filter(pk=row.pk, state=State.IN_DOUBT, claim_no=row.claim_no)
-            settled += guarded.update(
-                state=State.DEAD,
-                cause="in_doubt",
-                last_error="Not known whether it was sent. Ask the recipient before you send it again.",
-            )
+        try:
+            settled += _settle(row, at)
+        except Exception:
+            logger.exception("Unable to settle #%s", row.pk)  # the others are settled
+    if settled:
+        bell.ring()
     return settled
 
 
+def _settle(row: Effect, at: datetime) -> int:
+    work = Work(row.pk, row.topic, row.key, row.attempts, row.version, row.payload, row.claim_no)
+    if registry.topic(row.topic).handler.in_doubt(work) == "resend":
+        return requeue(row, claim_no=row.claim_no, since=(State.IN_DOUBT,), run_at=at)
+    guarded = Effect.objects.filter(pk=row.pk, state=State.IN_DOUBT, claim_no=row.claim_no)
+    return guarded.update(
+        state=State.DEAD,
+        cause=Cause.IN_DOUBT,
+        last_error="Not known whether it was sent. Ask the recipient before you send it again.",
+    )
+
+
 def purge(at: datetime) -> int:
-    """Rows that have been final for 30 days, a thousand at a time."""
+    """Rows that have been final for 30 days, and answers given to requests so long ago: a thousand of each at a time.
+
+    No client repeats a request after a month; what it asked for stands in the booking.
+    """
     final = (State.DONE, State.SUPERSEDED, State.CANCELLED)
-    old = Effect.objects.filter(state__in=final, done_at__lt=at - KEEP).values_list("pk", flat=True)[:1000]
-    count, _ = Effect.objects.filter(pk__in=list(old), waiters=None).delete()
+    # What is done so long was created before that: so the index of states and ages finds it.
+    old = Effect.objects.filter(state__in=final, created_at__lt=at - KEEP, done_at__lt=at - KEEP, waiters=None)
+    count, _ = Effect.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SLICE])).delete()
+    keys = RequestKey.objects.filter(created_at__lt=at - KEEP).values_list("pk", flat=True)[:SLICE]
+    RequestKey.objects.filter(pk__in=list(keys)).delete()
+    # Kept twice as long: what was ordered this month is counted on its last day too.
+    batches = Batch.objects.filter(created_at__lt=at - 2 * KEEP, effects=None).values_list("pk", flat=True)[:SLICE]
+    Batch.objects.filter(pk__in=list(batches)).delete()
     return count
+
+
+def alarm(at: datetime) -> int:
+    """Rows that no handler here knows wait for a worker that does; now and then it is said that they do."""
+    strange = Effect.objects.of_unknown_topics().filter(run_at__lte=at - timedelta(minutes=1))
+    topics = sorted(set(strange.order_by().values_list("topic", flat=True)[:SLICE]))
+    new = [topic for topic in topics if at - _alarmed.get(topic, at - ALARM_EVERY) >= ALARM_EVERY]
+    for topic in new:
+        _alarmed[topic] = at
+        logger.error("Nobody here knows how to deliver %s; its rows wait for a worker that does", topic)
+    return len(new)

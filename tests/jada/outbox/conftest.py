@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from jada.failures import Outcome
-from jada.outbox import registry
+from jada.outbox import breakers, heartbeats, host, registry
 from jada.outbox.registry import Seen, Withdrawn, Work
 
 
@@ -35,6 +36,17 @@ class World:
         self.calls.append(what)
         if self.failures:
             raise self.failures.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test() -> Iterator[None]:
+    yield
+    host.finish()
+    breakers.forget()
+    heartbeats.forget()
+    for thread in threading.enumerate():
+        if thread.name in {"outbox-sweeper", "outbox-schedule"}:
+            thread.join(10)
 
 
 @pytest.fixture

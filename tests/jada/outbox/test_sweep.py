@@ -111,7 +111,7 @@ def test_a_sweeper_that_dies_puts_a_message_in_doubt_wholly_or_not_at_all(
 
     with monkeypatch.context() as patched, pytest.raises(OperationalError):
         patched.setattr(Attempt.objects, "create", dies)
-        sweep.sweep()
+        sweep.rescue(now())
 
     effect.refresh_from_db()
     assert effect.state == State.SENDING
@@ -152,8 +152,8 @@ def test_before_ten_minutes_nothing_is_decided(world: World) -> None:
 def test_rows_long_done_are_purged_and_stuck_ones_are_kept(world: World) -> None:
     done, dead = owe("a"), owe("b")
     month_ago = now() - timedelta(days=31)
-    Effect.objects.filter(pk=done.pk).update(state=State.DONE, done_at=month_ago)
-    Effect.objects.filter(pk=dead.pk).update(state=State.DEAD, done_at=month_ago)
+    Effect.objects.filter(pk=done.pk).update(state=State.DONE, created_at=month_ago, done_at=month_ago)
+    Effect.objects.filter(pk=dead.pk).update(state=State.DEAD, created_at=month_ago, done_at=month_ago)
 
     sweep.sweep()
 

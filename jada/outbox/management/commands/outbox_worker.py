@@ -23,7 +23,7 @@ class Command(BaseCommand):
         done = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: done.set())
-        stop = host.start_threads(count=options["threads"])
+        host.start_threads(count=options["threads"], far=True)
         self.stdout.write("Delivering. Ctrl-C ends it.")
         done.wait()
-        stop.set()
+        host.finish()

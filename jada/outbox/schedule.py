@@ -1,0 +1,82 @@
+"""The schedule where no beat runs: the same tasks at the same times, in a thread of the host."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.utils.timezone import now
+
+from jada.outbox import heartbeats
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS: Final = 5.0  # after the start; a process that is killed at once has done no chore
+SWEEP: Final = "outbox.sweep"  # every host sweeps by itself
+
+
+@dataclass
+class Chore:
+    name: str
+    every: float  # seconds
+    act: Callable[[], Any]
+    due: float  # monotonic
+
+    def was_done(self) -> bool:
+        """By another process, lately: several hosts of one database share their chores."""
+        last = heartbeats.last(f"chore:{self.name}")
+        return last is not None and 0 <= (now() - last).total_seconds() < self.every / 2
+
+
+def chores() -> list[Chore]:
+    """Every scheduled task but the sweep."""
+    first = time.monotonic() + FIRST_SECONDS
+    entries: Iterable[Mapping[str, Any]] = settings.CELERY_BEAT_SCHEDULE.values()
+    wanted = {entry["task"]: entry["schedule"] for entry in entries if entry["task"] != SWEEP}
+    return [Chore(name, float(every), task_named(name), first) for name, every in wanted.items()]
+
+
+def task_named(name: str) -> Callable[[], Any]:
+    """The function behind a task: `guests.turn_pages` stands in the `tasks` of the app `guests`."""
+    module = import_module(f"{apps.get_app_config(name.partition('.')[0]).name}.tasks")
+    found: Callable[[], Any] = next(task for task in vars(module).values() if getattr(task, "name", None) == name)
+    return found
+
+
+def run_for_ever(stop: threading.Event) -> None:
+    """Do what is due, until `stop`."""
+    waiting = chores()
+    try:
+        while not stop.wait(max(min(chore.due for chore in waiting) - time.monotonic(), 0.0)):
+            close_old_connections()
+            for chore in waiting:
+                if chore.due <= time.monotonic() and not stop.is_set():
+                    chore.due = time.monotonic() + chore.every
+                    do(chore)
+    finally:
+        connections.close_all()
+
+
+def do(chore: Chore) -> None:
+    """One that fails stops no other; it gives no sign of life, and that is seen."""
+    try:
+        if chore.was_done():
+            return
+        chore.act()
+        done(chore.name)
+    except Exception:
+        logger.exception("A chore failed: %s", chore.name)
+
+
+def done(name: str) -> None:
+    """The schedule ran, and this of it."""
+    heartbeats.beat(f"chore:{name}")
+    heartbeats.beat(heartbeats.SCHEDULE)
