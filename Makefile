@@ -6,7 +6,7 @@ PORT ?= 8000
 ARGS ?=
 export PORT
 
-.PHONY: setup run check fix test browser bench migrations resync openapi lock
+.PHONY: setup run check fix test browser faults bench migrations resync openapi lock
 
 setup:  ## .venv and .env; does nothing when they are as they should be
 	@scripts/setup
@@ -32,6 +32,9 @@ test: setup  ## the suite on SQLite, in under three minutes; ARGS="…" goes to 
 
 browser: setup  ## the three faces in Chromium, with axe; apart, because playwright keeps an event loop in its thread
 	$(TESTS) -n auto -m browser tests/browser
+
+faults: setup  ## every crash point on both databases, then seasons in which everything breaks; ARGS="--seed 7" repeats one
+	@$(PY) -m tests.faults $(ARGS)
 
 bench: setup  ## how fast what a booking owes is delivered, beside the bare driver and other systems; half an hour
 	$(PY) -m tests.bench $(ARGS)

@@ -41,7 +41,7 @@ class Rig:
         return sum(order["fired"] for order in self._ask("GET", "orders"))
 
     def habits(self, **habits: Any) -> None:
-        """See `tests.rig.world.Habits`: edge_lag, edge_life, events, seed."""
+        """See `tests.rig.world.Habits`: edge_lag, edge_life, events, hidden, seed."""
         self._ask("POST", "habits", habits)
 
     def reset(self) -> None:

@@ -28,6 +28,7 @@ class Habits:
     edge_lag: float = 0.0  # until an invalidation has reached the edge
     edge_life: float | None = None  # instead of what a page's own Cache-Control says
     events: str = "publish"
+    hidden: float = 30.0  # how long a received message of a queue is nobody else's
     seed: int = 0
     bucket: str = "queenofsandiego.com"
     ops_bucket: str = "sailjada.com"

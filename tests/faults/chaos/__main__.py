@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.faults.chaos.company import NOBODY, Company, Office
@@ -19,6 +19,7 @@ from tests.faults.chaos.monkey import Monkey
 from tests.faults.chaos.season import Season
 from tests.rig.client import running
 
+EVERY = (("sqlite", "worker"), ("sqlite", "thread"), ("postgres", "worker"), ("postgres", "celery"))
 DRAIN = 150.0  # seconds until nothing is owed any more
 BOUND = LEASE + BACKOFF_CAP + DOUBT + SWEEP
 
@@ -36,7 +37,7 @@ def run(options: Options, folder: Path) -> Verdict:
     """One season in this folder, from an empty database to the verdict."""
     with contextlib.ExitStack() as stack:
         rig = stack.enter_context(running(folder / "ledger.jsonl"))
-        rig.habits(seed=options.seed)
+        rig.habits(seed=options.seed, hidden=DOUBT / 4)  # what a killed poller held comes back before the doubt ends
         postgres = redis = None
         database = f"sqlite:///{folder / 'chaos.sqlite3'}"
         if options.db == "postgres":
@@ -57,12 +58,16 @@ def run(options: Options, folder: Path) -> Verdict:
         season = Season(company, office, bookings=options.bookings, rate=options.rate, seed=options.seed)
         monkey = Monkey(company, postgres=postgres, redis=redis, seed=options.seed)
         begun = time.monotonic()
+        season.begin()
         monkey.start()
         season.run()
         monkey.rest()
         quiet = time.time()
         decided = drain(company, office)
-        verdict = judge(season.trips, company.ask("judge"), rig.lines(), late_after=quiet + BOUND)
+        written = rig.lines()  # before the judge reads the copies
+        verdict = judge(
+            season.trips, company.ask("judge"), written, late_after=quiet + BOUND, clocks=bool(monkey.did["clock"])
+        )
     verdict.facts["faults"] = ", ".join(f"{name} {count}" for name, count in sorted(monkey.did.items()))
     verdict.facts["asked a person"] = ", ".join(f"{name} {count}" for name, count in decided.items())
     verdict.facts["drained after"] = f"{time.time() - quiet:.0f} s"
@@ -103,22 +108,33 @@ def shown(options: Options, verdict: Verdict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A season of bookings while everything breaks.")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--bookings", type=int, default=300)
-    parser.add_argument("--rate", type=float, default=25.0, help="bookings a second")
-    parser.add_argument("--db", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--host", choices=("worker", "celery", "thread"), default="worker")
-    parser.add_argument("--keep", type=Path, help="a folder for logs, database and ledger")
+    parser.add_argument("--bookings", type=int, default=Options.bookings)
+    parser.add_argument("--rate", type=float, default=Options.rate, help="bookings a second")
+    parser.add_argument("--db", choices=("sqlite", "postgres"), default=Options.db)
+    parser.add_argument("--host", choices=("worker", "celery", "thread"), default=Options.host)
+    parser.add_argument(
+        "--all", action="store_true", help="one season on each database with each host that is used there"
+    )
+    parser.add_argument("--keep", type=Path, help="an empty folder for logs, database and ledger")
     asked = vars(parser.parse_args())
-    keep = asked.pop("keep")
-    options = Options(**asked)
+    every, keep = asked.pop("all"), asked.pop("keep")
+    first = Options(**asked)
+    seasons = [replace(first, db=db, host=host) for db, host in EVERY] if every else [first]
+    broken = [options for options in seasons if not told(options, keep).holds]
+    sys.exit(f"BROKEN: {broken}" if broken else 0)
+
+
+def told(options: Options, keep: Path | None) -> Verdict:
+    """Run one season and print its table; the seed stands first and last."""
     sys.stdout.write(f"{options}\n")
     sys.stdout.flush()
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jada-chaos-")))
         folder.mkdir(parents=True, exist_ok=True)
         verdict = run(options, folder)
-    sys.stdout.write(f"{shown(options, verdict)}\n{'seed':>32}  {options.seed}\n")
-    sys.exit(0 if verdict.holds else 1)
+    sys.stdout.write(f"{shown(options, verdict)}\n{'seed':>32}  {options.seed}\n\n")
+    sys.stdout.flush()
+    return verdict
 
 
 if __name__ == "__main__":

@@ -5,28 +5,25 @@ Nothing else is touched. A constant that is not found any more is an error: the 
 
 from __future__ import annotations
 
+import importlib
 import sys
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
-LEASE = 5.0
-CONNECT, READ = 1.0, 1.5  # seconds; below the lease, as the product's own are
-DOUBT = 4.0
-BACKOFF_CAP = 3.0
-SWEEP = 1.0
+CONNECT, READ = 1.0, 1.2  # seconds; like the product's own, two attempts of them are below the deadline
+DEADLINE, LEASE = 5.0, 8.0
+DOUBT, BACKOFF_CAP, BREAK, SWEEP = 4.0, 3.0, 2.0, 1.0
+BUSY = 2.0
 
 CONSTANTS: dict[str, Any] = {
-    "LEASE": timedelta(seconds=LEASE),
-    "DOUBT_LASTS": timedelta(seconds=DOUBT),
-    "BACKOFF_CAP": BACKOFF_CAP,
-    "SWEEP_SECONDS": SWEEP,
-}
-IF_THERE: dict[str, Any] = {
-    "DEADLINE": timedelta(seconds=2 * (CONNECT + READ) - 2),
-    "BREAKER_SECONDS": 2.0,
-    "LOOK_AGAIN": timedelta(seconds=0.5),
-    "TURN_SECONDS": 5.0,
+    "jada.outbox.sql.LEASE": timedelta(seconds=LEASE),
+    "jada.outbox.sql.DEADLINE": timedelta(seconds=DEADLINE),
+    "jada.outbox.sweep.DOUBT_LASTS": timedelta(seconds=DOUBT),
+    "jada.outbox.failing.BACKOFF_CAP": BACKOFF_CAP,
+    "jada.outbox.breakers.PAUSE": timedelta(seconds=BREAK),
+    "jada.outbox.host.SWEEP_SECONDS": SWEEP,
+    "jada.aws.cdn.BUSY": timedelta(seconds=BUSY),
+    "jada.aws.public.TIMEOUT": READ,
 }
 
 
@@ -34,38 +31,20 @@ def hasten() -> None:
     """Call it when the apps are loaded and before anything is delivered."""
     from botocore.config import Config
 
-    from jada.aws import clients, public
+    from jada.aws import clients
 
     short = Config(connect_timeout=CONNECT, read_timeout=READ)
     clients.CONFIG, clients.CONFIG_OF_MAIL = clients.CONFIG.merge(short), clients.CONFIG_OF_MAIL.merge(short)
-    public.TIMEOUT = READ
     clients.reset()
-    found = {name for module in _ours() for name in _shorten(module)}
-    if missing := set(CONSTANTS) - found:
-        raise LookupError(
-            f"The outbox has no {', '.join(sorted(missing))} any more: say in haste.py what takes its place."
-        )
+    for place, value in CONSTANTS.items():
+        _replace(*place.rsplit(".", 1), value)
 
 
-def _ours() -> list[ModuleType]:
-    import jada.outbox.host  # noqa: F401  the sweep and the engine come with it
-
-    prefixes = ("jada.outbox.", "guests.sync", "crew.sync", "jada.mail.")
-    return [module for name, module in list(sys.modules.items()) if name.startswith(prefixes)]
-
-
-def _shorten(module: ModuleType) -> set[str]:
-    wanted = CONSTANTS | IF_THERE
-    here = {name for name in wanted if name in vars(module)}
-    for name in here:
-        setattr(module, name, _like(getattr(module, name), wanted[name]))
-    return here & set(CONSTANTS)
-
-
-def _like(old: Any, new: Any) -> Any:
-    """In the unit that the module uses."""
-    if isinstance(old, timedelta):
-        return new if isinstance(new, timedelta) else timedelta(seconds=new)
-    if isinstance(old, int | float):
-        return new.total_seconds() if isinstance(new, timedelta) else new
-    return new
+def _replace(module: str, name: str, value: Any) -> None:
+    """There, and wherever it was imported by its name."""
+    old = getattr(importlib.import_module(module), name, None)
+    if type(old) is not type(value):
+        raise LookupError(f"There is no {module}.{name} of this kind any more: say in haste.py what takes its place.")
+    for where, found in list(sys.modules.items()):
+        if where.startswith("jada.") and getattr(found, name, None) is old:
+            setattr(found, name, value)

@@ -35,8 +35,8 @@ class CloudFormation:
         outputs = {
             "GuestDistributionId": DISTRIBUTION,
             "GuestDistributionDomain": request.headers.get("host", ""),
-            "MailEventsQueueUrl": f"http://{request.headers.get('host', '')}/{ACCOUNT}/{QUEUE}",
-            "MailEventsTopicArn": TOPIC,
+            "MailQueueUrl": f"http://{request.headers.get('host', '')}/{ACCOUNT}/{QUEUE}",
+            "MailTopicArn": TOPIC,
         }
         members = "".join(
             f"<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"

@@ -14,7 +14,6 @@ from tests.rig.wire import Reply, Request
 from tests.rig.world import ACCOUNT, World
 
 JSON = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "RIG"}
-HIDDEN = 30.0
 FAULTS = {
     "throttle": (400, "RequestThrottled"),
     "busy": (400, "RequestThrottled"),
@@ -98,7 +97,12 @@ class SQS:
                 return {"QueueUrl": f"http://{request.headers.get('host', '')}/{ACCOUNT}/{key}"}
             case "GetQueueAttributes":
                 waiting = str(len(self.queues.get(key, [])))
-                return {"Attributes": {"ApproximateNumberOfMessages": waiting, "VisibilityTimeout": str(int(HIDDEN))}}
+                return {
+                    "Attributes": {
+                        "ApproximateNumberOfMessages": waiting,
+                        "VisibilityTimeout": str(int(self.world.habits.hidden)),
+                    }
+                }
             case "PurgeQueue":
                 self.queues[key] = []
                 return {}
@@ -114,7 +118,7 @@ class SQS:
             self._came.wait(min(left, 0.5))  # what is hidden comes back without a ring
         for queued in found:
             queued.receipt, queued.received = str(uuid4()), queued.received + 1
-            queued.visible_at = time.monotonic() + asked.get("VisibilityTimeout", HIDDEN)
+            queued.visible_at = time.monotonic() + asked.get("VisibilityTimeout", self.world.habits.hidden)
         if found:
             self.world.note(request, self.name, "ReceiveMessage", key, "read", count=len(found))
         return {"Messages": [_message(queued) for queued in found]} if found else {}
