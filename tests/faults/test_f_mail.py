@@ -16,7 +16,7 @@ from django.db import transaction
 from jada.aws import clients
 from jada.mail import sync, tasks
 from jada.mail.models import BlockedAddress, MailEvent, Message
-from jada.outbox import failpoints, host
+from jada.outbox import breakers, failpoints, host
 from jada.outbox.enums import State
 from jada.outbox.models import Attempt, Effect
 from jada.outbox.sweep import sweep
@@ -40,6 +40,7 @@ def silent_service(fake_aws: Rig) -> Iterator[Rig]:
     fake_aws.habits(events="withhold")
     yield fake_aws
     failpoints.forget()
+    breakers.forget()
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ def die_at(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def go_on(passed: timedelta) -> None:
     """After so long another worker sweeps and delivers."""
     stage.pass_time(passed)
+    breakers.forget()
     sweep()
     host.drain()
 

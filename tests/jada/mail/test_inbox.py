@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import permutations
 from typing import Any
 
@@ -45,7 +46,7 @@ def put(message: Message, state: State, *, claim_no: int = 1, cause: str = "") -
 
 def told(message: Message, kind: EventKind = EventKind.SEND, **changes: Any) -> Told:
     said = {
-        "identity": f"{kind}{changes}",
+        "identity": sha256(f"{kind}{changes}".encode()).hexdigest(),
         "kind": kind,
         "provider_id": "0101-abc",
         "recipient": DANA,
