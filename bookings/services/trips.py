@@ -19,6 +19,7 @@ from bookings.services.schedule import TripDetails, check_trip, lock_vessel, ref
 from bookings.signals import booking_changed
 from jada.audit.actors import Actor
 from jada.audit.services import record
+from jada.outbox.failpoints import fp
 
 # What people act on: a change of one of these raises the revision and is told.
 MATERIAL = frozenset({"vessel", "starts_at", "ends_at", "party_size", "status"})
@@ -301,4 +302,5 @@ def _announce(
     # Nobody is called to a trip that is over: an old mail makes its booking, and no noise.
     tell = tell and booking.ends_at > at
     booking_changed.send(sender=Booking, booking=booking, act=act, changed=changed, by=by, at=at, tell=tell)
+    fp("before_commit")  # all that follows from it is written by now, and not one row of it is committed
     return booking

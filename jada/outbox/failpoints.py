@@ -2,7 +2,7 @@
 
 `FAILPOINT=name:action:nth` in the environment arms one: the `nth` time that this process passes `name` it is killed
 (`kill`), an exception is raised (`raise`), the database fails (`dberror`) or the thread stands still (`hang`).
-Several are separated by commas.
+Several are separated by commas. `request_written` lies in the SDK: only the rig of the fault tests can pass it.
 """
 
 from __future__ import annotations

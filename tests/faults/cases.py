@@ -64,19 +64,19 @@ class Case:
         """What a message's row must come to: mails that left, and its state. Any other row ends as done."""
         if not self.is_message or not self.leaves_doubt:
             return 1, "done"
-        left = 0 if (self.failpoint, self.action) == ("after_sending", "kill") else 1
+        left = 0 if self.failpoint == "after_sending" and self.action != "hang" else 1  # woken, it goes on to the call
         if letter_of(self.letter).in_doubt == "hold":
             return left, "dead"
         return left + 1, "done"
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether nobody can know if the mail left. A process that lives on knows more than one that does not."""
+        """Whether nobody can know if the mail left."""
         match self.failpoint:
-            case "after_sending" | "before_record":
-                return self.action in ("kill", "hang")
-            case "request_written" | "response_before_record":
+            case "after_sending" | "request_written" | "response_before_record":
                 return True
+            case "before_record":  # a process that lives on knows that it left, and writes it down again
+                return self.action in ("kill", "hang")
         return False
 
 

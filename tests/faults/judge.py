@@ -30,7 +30,7 @@ def judge(case: Case, rig: Rig, since: int) -> dict[str, Any]:
         *_lost(case, mails),
         *_targets(),
         *_regress(lines),
-        *_order(lines),
+        *_order(case, lines),
         *_alike(case, rig),
         *(str(violation) for violation in violations()),
     ]
@@ -113,12 +113,13 @@ def _repeats(lines: list[Line]) -> int:
     return sum(count - 1 for count in Counter(line.key for line in _puts(lines)).values())
 
 
-def _order(lines: list[Line]) -> Iterator[str]:
+def _order(case: Case, lines: list[Line]) -> Iterator[str]:
     """The page, then its invalidation, then the guest's mail."""
     page = Mirror.objects.get(topic="guests.page").key.lower()
     put = next((line.n for line in _puts(lines) if page in line.key), 0)
     forgotten = next((line.n for line in lines if line.op == "CreateInvalidation"), 0)
     told = Message.objects.get(kind="guest.booked").effect_id
     mailed = next((line.n for line in lines if line.op == "SendEmail" and line.effect == str(told)), 0)
-    if not 0 < put < forgotten < mailed:
+    never = case.to == "guest" and case.ends[0] == 0
+    if not (0 < put < forgotten and (forgotten < mailed or never)):
         yield f"the page was put at {put}, forgotten by the edge at {forgotten}, mailed about at {mailed}"

@@ -102,7 +102,7 @@ def failing(case: Case) -> Callable[[Mouth], None]:
 
     def live(mouth: Mouth) -> None:
         if case.failpoint in cases.ACT and not case.is_step:
-            order(case, mouth, nth=nth_insert(case))
+            order(case, mouth, nth=1 if case.failpoint == "before_commit" else nth_insert(case))
             book(case)
         else:
             book(case)
@@ -113,7 +113,7 @@ def failing(case: Case) -> Callable[[Mouth], None]:
                 order(case, mouth)
                 sweep.sweep()
             else:
-                order(case, mouth)
+                order(case, mouth, nth=nth_request(case) if case.failpoint == "request_written" else 1)
                 host.drain()
         mouth.say("ended")
 
@@ -123,6 +123,11 @@ def failing(case: Case) -> Callable[[Mouth], None]:
 def nth_insert(case: Case) -> int:
     """Which of the inserts of a booking is the case's own; they come in the same order each time."""
     return {"crew": 1, "crew.event": 4, "guests.page": 5, "guests.slug": 6, "guest": 7, "ops": 8}[case.to or case.topic]
+
+
+def nth_request(case: Case) -> int:
+    """Which of the requests of a delivery is the one that counts: a page is put after its calendar file."""
+    return 2 if case.topic == "guests.page" else 1
 
 
 def come_to(case: Case) -> None:

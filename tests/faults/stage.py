@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, connections, models, reset_queries
 from django.db.models import F
+
+from jada.outbox.failpoints import fp
 
 DEADLINE = 30.0  # seconds; a process that takes longer is killed, and that is a finding
 LONG = timedelta(hours=2)  # beyond every lease, doubt and pause
@@ -209,6 +212,22 @@ def live_in(environment: dict[str, str]) -> None:
             setattr(settings, name, environment[name])
     clients.reset()
     stack.outputs.cache_clear()
+    fail_on_the_wire()
+
+
+def fail_on_the_wire() -> None:
+    """Pass `request_written` where it is true: the whole request has left, of its answer nothing was read.
+
+    No code of ours stands there, only the SDK's and the standard library's: so it is here that the place is made.
+    """
+    read = HTTPConnection.getresponse
+
+    def passing(connection: HTTPConnection) -> HTTPResponse:
+        if connection._method != "HEAD":  # a look changes nothing; the write that follows it is meant
+            fp("request_written")
+        return read(connection)
+
+    HTTPConnection.getresponse = passing
 
 
 def warm(act: Callable[[], object]) -> None:
