@@ -31,6 +31,7 @@ from jada.console import booking_page, fleet
 from jada.console import mailbox as mailboxes
 from jada.console import today as todays
 from jada.console.booking_page import AmountsForm, User, around, retry_delivery
+from jada.console.unreached import unreached
 from jada.outbox.models import Effect
 from jada.outbox.troubles import LATE
 
@@ -95,6 +96,9 @@ def attention(request: HttpRequest, what: str) -> HttpResponse:
         places = todays.unreplaced(at).select_related("event__booking__vessel")
         rows = [(p.event.booking, str(p), "Declined, nobody else has it") for p in places]
         title, text = "Declined, not replaced", "Somebody said no, and nobody else has the place."
+    elif what == "unreached":
+        rows = [(one.booking, one.who, one.why) for one in unreached(at)]
+        title, text = "Mail does not reach them", "Telephone them, and correct the address on file."
     else:
         raise Http404
     return _page(request, "admin/console/attention.html", {"title": title, "text": text, "rows": rows})
