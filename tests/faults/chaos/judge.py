@@ -43,7 +43,7 @@ def judge(trips: list[Trip], said: dict[str, Any], lines: list[Line], *, late_af
     _mails(verdict, said, lines)
     _order(verdict, said, lines)
     _regress(verdict, lines)
-    verdict.faults["differ after reconcile"] += said["differ"] + (said["reconcile"] or [])
+    verdict.faults["differ after reconcile"] += said["differ"] + said["reconcile"]
     by_times = [each for each in said["check"] if clocks and each.startswith("I3")]
     verdict.faults["outbox_check"] += [each for each in said["check"] if each not in by_times]
     if by_times:
