@@ -5,7 +5,6 @@ Each part is made only for those who may see it; what is not made cannot leak in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +23,7 @@ from bookings.finance.pricing import Margin
 from bookings.finance.services import amounts_of, clear_amounts, margin_of, record_amounts
 from bookings.models import Booking, CalendarEntry
 from crew.enums import LIVE, AssignmentStatus
-from crew.models import Assignment, CrewEvent, CrewMember, Place
+from crew.models import Assignment, CrewEvent, Place
 from crew.services import event_of, labour
 from guests.models import GuestPage
 from guests.services import public_url
@@ -32,11 +31,12 @@ from jada.audit.actors import Actor
 from jada.audit.admin import changes_of, deed_of
 from jada.audit.models import Event
 from jada.audit.services import record
-from jada.mail.admin import kind_name
+from jada.console.holders import Holder, holders_of
+from jada.console.ledger import NAMES, ledger_of, mail_words, names_of
 from jada.mail.models import Message
 from jada.modeladmin import pill
 from jada.outbox import services as outbox
-from jada.outbox.enums import Mode, State
+from jada.outbox.enums import State
 from jada.outbox.models import Effect
 from jada.outbox.troubles import LATE
 
@@ -46,15 +46,6 @@ MONEY = "finance.view_bookingfinance"
 CHANGES_MONEY = "finance.change_bookingfinance"
 MONEY_MESSAGE = "mail.view_money_message"
 RETRY = "outbox.retry_effect"
-NAMES = {
-    "crew.event": "Crew event",
-    "guests.page": "Guest page",
-    "guests.page_edge": "Guest page: fresh at the edge",
-    "guests.page_seen": "Guest page: seen in public",
-    "guests.slug": "Guest page's friendly name",
-    "mail.message": "Mail",
-}
-STUCK = (State.DEAD, State.IN_DOUBT)
 DELIVERIES_SHOWN, HISTORY_SHOWN = 60, 200
 
 
@@ -68,20 +59,6 @@ class PlaceLine:
     said: str
     url: str
     refused: str
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One thing that the booking owes the outside world."""
-
-    pk: int
-    what: str
-    state: SafeString
-    age: str
-    attempts: int
-    error: str
-    stuck: bool
-    in_doubt: bool
 
 
 @dataclass(frozen=True)
@@ -117,14 +94,19 @@ class AmountsForm(forms.Form):
 def around(booking: Booking, user: User, at: datetime) -> dict[str, Any]:
     """The template's context, part by part; a part that the person may not see is absent."""
     crew = crew_part(booking) if user.has_perm("crew.view_assignment") else None
-    deliveries = deliveries_of(booking, at) if user.has_perm("outbox.view_effect") else None
+    holders = holders_of(booking, at=at) if user.has_perm("mail.view_message") else []
+    ledger = None
+    if user.has_perm("outbox.view_effect"):
+        ledger = ledger_of(booking, holders, at=at, money=user.has_perm(MONEY_MESSAGE))
     return {
         "pills": pills(booking),
         "crew": crew,
         "money": money_part(booking, changes=user.has_perm(CHANGES_MONEY)) if user.has_perm(MONEY) else None,
-        "deliveries": deliveries,
+        "ledger": ledger,
+        "differs": any(row.said for row in ledger or []),
         "can_retry": user.has_perm(RETRY),
-        "waiting": waiting(at) if deliveries else "",
+        "waiting": waiting(at) if ledger else "",
+        **holders_part(holders, user),
         "letters": letters_of(booking, user) if user.has_perm("mail.view_message") else None,
         "guest_page": guest_page(booking) if user.has_perm("guests.view_guestpage") else None,
         **entry_part(booking),
@@ -149,6 +131,8 @@ def crew_part(booking: Booking) -> dict[str, Any] | None:
     if event is None:
         return None
     assigned = list(Assignment.objects.filter(event=event).select_related("member").order_by("pk"))
+    for one in assigned:
+        one.event = event  # with its booking and vessel, which its times are told by
     places = [_place_line(place, assigned) for place in Place.objects.filter(event=event).order_by("pk")]
     spare = [_spare_line(a) for a in assigned if a.status in LIVE and a.place_id is None]
     confirmed = sum(1 for a in assigned if a.status == AssignmentStatus.ACCEPTED)
@@ -224,53 +208,22 @@ def write_amounts(*, booking: Booking, typed: dict[str, Decimal | None], by: Act
     )
 
 
+# --- who holds the old time --------------------------------------------------------------------------------------------
+
+
+def holders_part(holders: list[Holder], user: User) -> dict[str, Any]:
+    """The people of the trip, when somebody of them holds it as it was; telephones for those who may see them."""
+    still = [holder for holder in holders if holder.open]
+    return {
+        "holders": holders if still else [],
+        "holding": len(still),
+        "tellable": sum(holder.can_be_told for holder in still),
+        "can_tell": user.has_perm("bookings.change_booking"),
+        "sees_contact": user.has_perm("bookings.view_guest_contact"),
+    }
+
+
 # --- deliveries and messages -----------------------------------------------------------------------------------------
-
-
-def deliveries_of(booking: Booking, at: datetime) -> list[Delivery]:
-    """One row for each thing: the newest of each projection and step, and every message."""
-    rows = list(Effect.objects.about(booking.subject).order_by("-pk")[: 4 * DELIVERIES_SHOWN])
-    names = _names(booking)
-    mails = {m.effect_id: _mail_words(m, names) for m in Message.objects.about(booking.subject)}
-    return [_delivery(row, mails.get(row.pk, ""), at) for row in _newest(rows)][:DELIVERIES_SHOWN]
-
-
-def _names(booking: Booking) -> dict[str, str]:
-    """The people behind the recipients of this booking's mails."""
-    members = CrewMember.objects.filter(assignments__event__booking=booking).distinct()
-    return {member.recipient: member.name for member in members}
-
-
-def _mail_words(message: Message, names: dict[str, str]) -> str:
-    """`To Ines Calloway: invitation`."""
-    words = kind_name(message.kind)
-    name = names.get(message.recipient)
-    return f"To {name}: {words.partition(': ')[2]}" if name else words
-
-
-def _newest(rows: Iterable[Effect]) -> list[Effect]:
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for row in rows:
-        if row.mode == Mode.STATE and (row.topic, row.key) in seen:
-            continue
-        seen.add((row.topic, row.key))
-        kept.append(row)
-    return kept
-
-
-def _delivery(row: Effect, mail: str, at: datetime) -> Delivery:
-    what = f"Mail {mail[0].lower()}{mail[1:]}" if mail else NAMES.get(row.topic, row.topic)
-    return Delivery(
-        pk=row.pk,
-        what=what,
-        state=pill(State(row.state)),
-        age=timesince(row.created_at, at, depth=1),
-        attempts=row.attempts,
-        error=row.last_error,
-        stuck=row.state in STUCK,
-        in_doubt=row.cause == "in_doubt" or row.state == State.IN_DOUBT,
-    )
 
 
 def waiting(at: datetime) -> str:
@@ -298,8 +251,8 @@ def letters_of(booking: Booking, user: User) -> list[tuple[Message, SafeString, 
     messages = Message.objects.about(booking.subject).select_related("effect")
     if not user.has_perm(MONEY_MESSAGE):
         messages = messages.without_money()
-    names = _names(booking)
-    return [(m, pill(m.state), _mail_words(m, names)) for m in messages[:DELIVERIES_SHOWN]]
+    names = names_of(booking)
+    return [(m, pill(m.state), mail_words(m, names)) for m in messages[:DELIVERIES_SHOWN]]
 
 
 # --- guest page, calendar, history -----------------------------------------------------------------------------------

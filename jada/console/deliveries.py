@@ -11,7 +11,8 @@ from django.urls import NoReverseMatch, reverse
 
 from jada.audit.actors import Actor
 from jada.audit.services import record
-from jada.console.booking_page import MONEY_MESSAGE, NAMES, User, retry_delivery
+from jada.console.booking_page import MONEY_MESSAGE, User, retry_delivery
+from jada.console.ledger import NAMES
 from jada.mail.models import Message
 from jada.mail.services import TOPIC as MAIL
 from jada.outbox import services as outbox

@@ -337,10 +337,11 @@ def tell_holders(*, booking: Booking, by: Actor, at: datetime) -> list[str]:
     booking = Booking.objects.select_for_update().get(pk=booking.pk)  # before crew and page, as every act on a trip
     known = Known([booking])
     wanted = {holder.recipient for holder in people([booking], at=at).get(booking.pk, []) if holder.can_be_told}
-    told = []
-    for one in _current(known.crew[booking.pk]):
-        if one.member.recipient in wanted and crews.tell_again(assignment=one, by=by, at=at):
-            told.append(one.member.name)
+    told = [
+        one.member.name
+        for one in _current(known.crew[booking.pk])
+        if one.member.recipient in wanted and crews.tell_again(assignment=one, by=by, at=at)
+    ]
     page = known.pages.get(booking.pk)
     if page and f"guest:{booking.public_id}" in wanted and guests.tell_again(page=page, by=by, at=at):
         told.append(booking.first_name or "The guest")

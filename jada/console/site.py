@@ -146,6 +146,9 @@ class ConsoleSite(admin.AdminSite):
             path(f"{one}amounts/", view(pages.amounts), name="booking_amounts"),
             path(f"{one}crew-view/", view(pages.crew_view), name="booking_crew_view"),
             path(f"{one}retry/<int:effect>/", view(pages.retry), name="booking_retry"),
+            path(f"{one}check/", view(pages.check), name="booking_check"),
+            path(f"{one}tell/", view(pages.tell_again), name="booking_tell"),
+            path(f"{one}told/", view(pages.told_by_telephone), name="booking_told"),
         ]
         return [*ours, *super().get_urls()]
 

@@ -10,12 +10,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.text import get_text_list
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings import services as bookings
@@ -27,7 +29,7 @@ from crew.models import CrewMember
 from crew.services import event_of, event_view
 from guests.models import GuestPage, PageSlug
 from jada.audit.actors import Actor
-from jada.console import booking_page, fleet
+from jada.console import booking_page, fleet, holders, ledger
 from jada.console import mailbox as mailboxes
 from jada.console import today as todays
 from jada.console.booking_page import AmountsForm, User, around, retry_delivery
@@ -219,7 +221,46 @@ def retry(request: HttpRequest, pk: int, effect: int) -> HttpResponse:
         messages.success(request, "On its way again.")
     else:
         messages.warning(request, "It is not stuck any more, so it was left as it is.")
-    return _to_booking(booking, "deliveries")
+    return _to_booking(booking, "ledger")
+
+
+@require_POST
+@permission_required(SEES_DELIVERIES, raise_exception=True)
+def check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Read the trip's copies back now; with `heal` also owe anew what differs, for those who may retry."""
+    booking = get_object_or_404(Booking, pk=pk)
+    heal = "heal" in request.POST
+    if heal and not request.user.has_perm(booking_page.RETRY):
+        raise PermissionDenied
+    report = ledger.check(booking=booking, heal=heal, by=Actor.user(request.user), at=timezone.now())
+    level, sentence = ledger.said(report)
+    messages.add_message(request, level, sentence)
+    return _to_booking(booking, "ledger")
+
+
+@require_POST
+@CHANGES_BOOKINGS
+def tell_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """A mail for everybody who holds the trip as it was, and for nobody else."""
+    booking = get_object_or_404(Booking, pk=pk)
+    told = holders.tell_holders(booking=booking, by=Actor.user(request.user), at=timezone.now())
+    if told:
+        messages.success(request, f"On its way to {get_text_list(told, 'and')}.")
+    else:
+        messages.warning(request, "Nobody is left to be told by mail: it is on its way, or they have to be called.")
+    return _to_booking(booking, "holders")
+
+
+@require_POST
+@CHANGES_BOOKINGS
+def told_by_telephone(request: HttpRequest, pk: int) -> HttpResponse:
+    booking = get_object_or_404(Booking.objects.select_related("vessel__berth"), pk=pk)
+    recipient = request.POST.get("recipient", "")[:60]
+    if holders.note_told(booking=booking, recipient=recipient, by=Actor.user(request.user), at=timezone.now()):
+        messages.success(request, "Written down: they know it by telephone.")
+    else:
+        messages.warning(request, "They know it already, or are not on this trip any more.")
+    return _to_booking(booking, "holders")
 
 
 @require_safe

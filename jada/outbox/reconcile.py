@@ -221,7 +221,10 @@ def everything(*, topic: str = "", subject: str = "", since: datetime | None = N
 
 
 def due(*, at: datetime) -> Iterator[Object]:
-    """What the schedule reads now: near trips once an hour, all else once a day, the longest unread first."""
+    """What the schedule reads now: near trips and what differed once an hour, all else once a day.
+
+    The longest unread come first.
+    """
     for name in readable():
         rows, seen = planned(name), set[str]()
         if rows is not None:
@@ -230,7 +233,8 @@ def due(*, at: datetime) -> Iterator[Object]:
             for key, about in _first(waiting):
                 seen.add(key)
                 yield Object(name, key, about)
-        mirrors = Mirror.objects.filter(Q(checked_at=None) | Q(checked_at__lte=at - DAY), topic=name)
+        astray = ~Q(differences=[]) & Q(checked_at__lte=at - HOUR)
+        mirrors = Mirror.objects.filter(Q(checked_at=None) | Q(checked_at__lte=at - DAY) | astray, topic=name)
         for key in mirrors.order_by(F("checked_at").asc(nulls_first=True)).values_list("key", flat=True)[:SLICE]:
             if key not in seen:
                 yield Object(name, key)

@@ -213,20 +213,11 @@ class TestMoney:
 
 
 class TestDeliveries:
-    def test_each_thing_is_one_row_and_superseded_ones_are_left_out(self, console: Client, booking: Booking) -> None:
-        GuestPage.objects.get(booking=booking)
-        rows = booking_page.deliveries_of(booking, NOW)
-
-        assert [row.what for row in rows].count("Guest page") == 1
-        assert "Mail to Ines Calloway: invitation" in [row.what for row in rows]
-        assert "Mail to the guest: booked" in [row.what for row in rows]
-        assert "Crew event" in [row.what for row in rows]
-
     def test_a_stuck_one_says_why_and_has_a_button(self, console: Client, booking: Booking) -> None:
         effect = Effect.objects.filter(subject=booking.subject, topic="crew.event")[0]
         Effect.objects.filter(pk=effect.pk).update(state=State.DEAD, last_error="The table refused it.", attempts=3)
 
-        part = section(page(console, booking), "deliveries")
+        part = section(page(console, booking), "ledger")
 
         assert "The table refused it." in part
         assert "3 tries" in part
@@ -258,7 +249,7 @@ class TestDeliveries:
         effect = Effect.objects.filter(subject=booking.subject, mode=Mode.MESSAGE)[0]
         Effect.objects.filter(pk=effect.pk).update(state=State.DEAD, cause="in_doubt")
 
-        assert "Send again" in section(page(console, booking), "deliveries")
+        assert "Send again" in section(page(console, booking), "ledger")
 
     def test_a_stopped_worker_is_said_in_a_sentence(self, console: Client, booking: Booking) -> None:
         Effect.objects.update(run_at=NOW - timedelta(minutes=14))
@@ -298,5 +289,5 @@ class TestHistory:
 def test_the_page_takes_a_fixed_number_of_queries(
     console: Client, booking: Booking, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(48):
         page(console, booking)
