@@ -69,7 +69,8 @@ def rescue(at: datetime) -> int:
 
 @transaction.atomic
 def _put_back(row: Effect, over: Q, at: datetime) -> int:
-    moved = requeue(row, claim_no=row.claim_no, since=(State.RUNNING,), guard=over, run_at=at)
+    # It was due when it was claimed: a sweeper whose clock is ahead must not put it off.
+    moved = requeue(row, claim_no=row.claim_no, since=(State.RUNNING,), guard=over, run_at=min(row.run_at, at))
     if moved:
         words = "Its worker died or stood still."
         Attempt.objects.create(effect=row, claim_no=row.claim_no, at=at, outcome="lost_lease", error=words)
