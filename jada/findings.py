@@ -10,6 +10,8 @@ from enum import StrEnum
 from time import monotonic
 from typing import Final
 
+from django.db import DatabaseError
+
 from jada.failures import DeliveryFailure
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,9 @@ class _Look:
             self.found.append(warning(self._unsaid(), str(unseen), mend=unseen.mend))
         except DeliveryFailure as failure:
             self.found.append(error(self._unsaid(), failure.reason, mend=self.check.mend))
+        except DatabaseError as failure:
+            said = f"The database does not answer this ({type(failure).__name__}): look at DATABASE_URL and its migrations."
+            self.found.append(error(self._unsaid(), said, mend=self.check.mend))
         except Exception as broken:
             logger.exception("A look of the preflight broke: %s", self._unsaid())
             said = f"The look itself broke ({type(broken).__name__}); the log has the place."

@@ -9,6 +9,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin  # its module regist
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
+from jada.console.preflight import pages  # noqa: F401  registers the page of the preflights
 from jada.modeladmin import ConsoleAdmin
 
 if TYPE_CHECKING:  # generic in the stubs, a plain class when it runs

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
 
-OURS = ("audit", "bookings", "crew", "finance", "guests", "intake", "mail", "outbox")
+OURS = ("audit", "bookings", "console", "crew", "finance", "guests", "intake", "mail", "outbox")
 # Amounts are in finance, in what channels wrote, and in the manager's mails.
 MONEY = Q(content_type__app_label__in=("finance", "intake")) | Q(codename="view_money_message")
 # Guests' telephones and addresses; what channels wrote has them too, but goes with the money.
 CONTACTS = Q(codename="view_guest_contact")
-# What is stuck may have been sent already, or hide a fault of the set-up: repeating or dropping it is the manager's.
-DECIDES_DELIVERIES = Q(codename__in=("retry_effect", "drop_effect"))
+# What is stuck may have been sent already, or hide a fault of the set-up: repeating or dropping it is the manager's, and
+# so is a look at the whole set-up, which calls every service there is.
+DECIDES_DELIVERIES = Q(codename__in=("retry_effect", "drop_effect", "run_preflight"))
 MAPS_LISTINGS = Q(content_type__app_label="intake", content_type__model="listing")
 
 

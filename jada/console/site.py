@@ -86,6 +86,7 @@ SETUP = (
     Place("Staff users", "crew", model="auth.user"),
     Place("Roles", "set", model="auth.group"),
     Place("Second factors", "set", model="otp_totp.totpdevice"),
+    Place("Preflight", "check", model="console.preflightrun", view="preflight"),
 )
 
 
