@@ -114,7 +114,7 @@ def failing(case: Case) -> Callable[[Mouth], None]:
                 sweep.sweep()
             else:
                 order(case, mouth, nth=nth_request(case) if case.failpoint == "request_written" else 1)
-                host.drain()
+                host.drain_together()
         mouth.say("ended")
 
     return live
