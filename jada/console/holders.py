@@ -266,9 +266,7 @@ def _office(booking: Booking, known: Known) -> Iterable[Holder]:
     differs = office.office_differences(booking, told.holds) if told.holds else []
     if told.holds and booking.status == BookingStatus.CANCELLED:
         differs = [["Trip", f"{told.holds.values['date']}, {told.holds.values['time']}", "cancelled"]]
-    yield _holder(
-        told, recipient=office.OFFICE, name="The office", part="Office", zone=booking.vessel.zone, differs=differs
-    )
+    yield _holder(told, recipient=office.OFFICE, name="The office", part="", zone=booking.vessel.zone, differs=differs)
 
 
 def _by_word(change: Change | None, since: datetime | None) -> str:

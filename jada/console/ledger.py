@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -47,6 +47,7 @@ NAMES = {
 }
 STUCK = (State.DEAD, State.IN_DOUBT)
 SHOWN = 60
+A_MINUTE = timedelta(minutes=1)
 PATIENCE = 10.0  # seconds that a person waits for the button; the reading itself goes on
 
 
@@ -182,7 +183,7 @@ class Copies:
         if at:
             facts.append(f"{done} {_ago(at, self.at)}")
         if effect:
-            facts.append(f"owed for {timesince(effect.created_at, self.at, depth=1)}")
+            facts.append(f"owed {_ago(effect.created_at, self.at)}")
         if effect and effect.attempts > 1:
             facts.append(f"{effect.attempts} tries")
         return [*facts, f"read back {_ago(mirror.checked_at, self.at)}" if mirror.checked_at else "not read back yet"]
@@ -202,7 +203,7 @@ def _light(*, stuck: bool, waiting: bool, differs: bool) -> Light:
 
 
 def _ago(then: datetime, at: datetime) -> str:
-    return f"{timesince(then, at, depth=1)} ago" if then < at else "just now"
+    return f"{timesince(then, at, depth=1)} ago" if at - then >= A_MINUTE else "just now"
 
 
 # --- mails -------------------------------------------------------------------------------------------------------------
@@ -287,7 +288,7 @@ def _left_over(stuck: Sequence[Effect], names: dict[str, str], *, at: datetime) 
             if effect.pk in mails
             else NAMES.get(effect.topic, effect.topic),
             light=Light.STUCK,
-            facts=[f"owed for {timesince(effect.created_at, at, depth=1)}", f"{effect.attempts} tries"],
+            facts=[f"owed {_ago(effect.created_at, at)}", f"{effect.attempts} tries"],
             error=effect.last_error,
             effect=effect.pk,
             in_doubt=effect.cause == "in_doubt" or effect.state == State.IN_DOUBT,
