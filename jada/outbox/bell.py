@@ -82,6 +82,6 @@ def _publish() -> None:
         from jada.outbox import tasks
 
         tasks.publish_ring()
-    else:
+    elif _has_far_hosts():  # a ring may be heard after the host was changed, in tests
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {CHANNEL}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import redis
 from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import Settings
@@ -53,6 +54,19 @@ def celery(brand: str, tmp_path: Path) -> Iterator[Celery]:
             started.callback(process.terminate)
 
         yield start
+    let_go_of_the_database()
+
+
+def let_go_of_the_database() -> None:
+    """PostgreSQL takes a moment to notice that a process has ended, and drops no database that somebody is in."""
+    deadline = time.monotonic() + 10
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    while connection.vendor == "postgresql" and time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(sessions)
+            if cursor.fetchone() == (0,):
+                return
+        time.sleep(0.05)
 
 
 def production(guest_base_url: str) -> dict[str, str]:
@@ -89,6 +103,16 @@ def ring_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     app._after_fork()
 
 
+@pytest.fixture
+def own_redis(redis_url: str) -> str:
+    """A database of this process's own: a ring of another test's worker would be answered on another database."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    url = f"{redis_url.rpartition('/')[0]}/{8 + number % 8}"
+    with redis.Redis.from_url(url) as server:
+        server.flushdb()
+    return url
+
+
 def book() -> Booking:
     captain()
     vessel = crewed_vessel(captains=1, mates=0, hosts_over_12=0)
@@ -121,10 +145,10 @@ def test_a_worker_on_sqs_delivers_what_a_booking_owes(
 
 @pytest.mark.redis
 def test_a_worker_on_redis_delivers_what_a_booking_owes(
-    redis_url: str, celery: Celery, ring_at: Callable[..., None]
+    own_redis: str, celery: Celery, ring_at: Callable[..., None]
 ) -> None:
-    ring_at(redis_url)
-    celery("worker", "--concurrency", "1", CELERY_BROKER_URL=redis_url)
+    ring_at(own_redis)
+    celery("worker", "--concurrency", "1", CELERY_BROKER_URL=own_redis)
 
     book()
     wait_until_delivered()
@@ -133,10 +157,10 @@ def test_a_worker_on_redis_delivers_what_a_booking_owes(
 
 
 @pytest.mark.redis
-def test_beat_sweeps_what_nobody_rang_for(redis_url: str, celery: Celery, tmp_path: Path) -> None:
+def test_beat_sweeps_what_nobody_rang_for(own_redis: str, celery: Celery, tmp_path: Path) -> None:
     book()  # no bell: this process rings nowhere
-    celery("worker", "--concurrency", "1", CELERY_BROKER_URL=redis_url)
-    celery("beat", "--schedule", str(tmp_path / "beat"), CELERY_BROKER_URL=redis_url)
+    celery("worker", "--concurrency", "1", CELERY_BROKER_URL=own_redis)
+    celery("beat", "--schedule", str(tmp_path / "beat"), CELERY_BROKER_URL=own_redis)
 
     wait_until_delivered()
 
