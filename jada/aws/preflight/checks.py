@@ -24,7 +24,11 @@ def checks(*, clock: Callable[[], datetime]) -> list[Check]:
         check(("guest.function", "guest.function-code"), partial(edge.function, guest), mend=stands),
         *_of(ops, clock),
         check(("ops.headers", "ops.methods", "ops.uncached", "ops.verify"), partial(edge.calls, ops), mend=stands),
-        check(("ops.echo",), partial(edge.echo, ops), mend=f"curl -i {ops.base_url}/api/auth-check"),
+        check(
+            ("ops.echo",),
+            edge.no_cdn if ops.local else partial(edge.echo, ops),
+            mend=f"curl -i {ops.base_url}/api/auth-check",
+        ),
         check(
             ("table.there", "table.key", "table.protected", "table.expiry", "table.restorable", "table.write"),
             partial(table.table, here),

@@ -150,5 +150,10 @@ def echo(site: Site) -> Iterator[Finding]:
         yield ok("ops.echo", f"A key sent to {site.host} arrives at the application.")
 
 
+def no_cdn() -> Iterator[Finding]:
+    """`ops.echo` on one machine: nothing is on the way that could take a header out."""
+    yield ok("ops.echo", "People come to the application without a CDN here.")
+
+
 def _config(site: Site) -> DistributionConfigOutputTypeDef:
     return clients.cloudfront().get_distribution(Id=site.distribution_id)["Distribution"]["DistributionConfig"]

@@ -89,7 +89,9 @@ def _runs(name: str, state: str, update: str) -> Finding:
     if state == "Pending" or update == "InProgress":
         mend = f"aws lambda wait function-updated-v2 --function-name {name}"
         return warning("lambda.function", f"A deploy of the function {name} is still under way.", mend=mend)
-    mend = f"aws lambda get-function-configuration --function-name {name} --query '[StateReason,LastUpdateStatusReason]'"
+    mend = (
+        f"aws lambda get-function-configuration --function-name {name} --query '[StateReason,LastUpdateStatusReason]'"
+    )
     return error("lambda.function", f"The function {name} is {state}, its last update {update}.", mend=mend)
 
 

@@ -75,7 +75,7 @@ class PreflightAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         report = preflight(clock=timezone.now)
         keep_report(report=report, by=Actor.user(request.user), at=report.at)
-        messages.success(request, f"{len(report.findings)} things looked at, in {report.seconds:.1f} seconds.")
+        messages.success(request, f"{len(report.findings)} looks were taken in {report.seconds:.1f} seconds.")
         return redirect("admin:preflight")
 
     def _page(self, request: HttpRequest, run: PreflightRun | None) -> HttpResponse:

@@ -69,7 +69,7 @@ class TestWords:
 
         assert "error    mail.sandbox           SES is in its sandbox." in said
         assert "$ aws sesv2 mend" in said
-        assert "1 errors, 0 warnings, 2 looks" in said
+        assert "1 error, 0 warnings, 2 looks" in said
 
     def test_for_programs_hold_version_findings_and_schedule(self, looks: list[Check], settings: Settings) -> None:
         settings.COMMIT = "0123abc"

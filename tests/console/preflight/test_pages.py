@@ -146,7 +146,7 @@ class TestPage:
         page = client.post(RUN, follow=True).content.decode()
 
         assert "by ops: 1 looks" in page
-        assert "1 things looked at" in page
+        assert "1 looks were taken" in page
 
 
 def signed_in_menu(page: Any) -> list[str]:

@@ -54,5 +54,10 @@ def _for_people(report: Report) -> str:
     for job in report.jobs:
         last = f"last ran {job.last:%Y-%m-%d %H:%M:%S} UTC" if job.last else "never ran"
         lines.append(f"  {job.task:<32} every {job.every.total_seconds():g} s, {last}")
-    counts = f"{len(report.at_level(Level.ERROR))} errors, {len(report.at_level(Level.WARNING))} warnings"
+    counts = ", ".join(_counted(report, level) for level in (Level.ERROR, Level.WARNING))
     return "\n".join([*lines, "", f"{counts}, {len(report.findings)} looks in {report.seconds:.1f} s"])
+
+
+def _counted(report: Report, level: Level) -> str:
+    count = len(report.at_level(level))
+    return f"{count} {level}{'' if count == 1 else 's'}"
