@@ -138,7 +138,7 @@ def _rests() -> Q:
         topics[topic.service].append(topic.name)
     found = Q(pk__in=())
     for service, names in sorted(topics.items()):
-        found |= Q(topic__in=names) & Exists(Breaker.objects.filter(service=service, failures__gte=FAILURES))
+        found |= Q(Exists(Breaker.objects.filter(service=service, failures__gte=FAILURES)), topic__in=names)
     return found
 
 
