@@ -1,4 +1,4 @@
-"""The manager's letters. And the calendar as it is read: rows of ours, compared with the trips they stand for."""
+"""The manager's letters. And what of a trip is read back without a network: its calendar, each person's last mail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Concat
+from django.utils.timezone import now
 
 from bookings.api import Entry
 from bookings.models import Booking, CalendarEntry
@@ -16,6 +17,7 @@ from bookings.services import BookingRefused, astray, realign_entry
 from crew.models import CrewEvent
 from guests.models import GuestPage
 from jada.audit.actors import SYSTEM
+from jada.console.holders import Holder, holders_of
 from jada.mail.letters import Address, letter
 from jada.mail.models import Message
 from jada.outbox.copies import PERSON, Copy, reader
@@ -109,3 +111,27 @@ def _rows(booking: Booking) -> Copy:
         "guest page": GuestPage.objects.filter(booking=booking).exists(),
     }
     return Copy(store="database", object=booking.ref, found=there, wanted=dict.fromkeys(there, True), cure=PERSON)
+
+
+# --- the last mail of each person ------------------------------------------------------------------------------------
+
+
+@reader("mail")
+class LastMails:
+    """What each person of a trip ahead was told last. A mail cannot be taken back: a person tells them anew."""
+
+    def plan(self) -> QuerySet[Any]:
+        named = {"key": F("public_id"), "subject": Concat(Value("booking:"), F("public_id"))}
+        return Booking.objects.filter(ends_at__gt=now()).values("starts_at", **named)
+
+    def copies(self, key: str, version: int) -> list[Copy]:
+        booking = Booking.objects.select_related("vessel__berth").filter(public_id=key).first()
+        found = holders_of(booking, at=now()) if booking else []
+        return [_mail_copy(holder) for holder in found if holder.open]
+
+
+def _mail_copy(holder: Holder) -> Copy:
+    who = f"to {holder.part.lower() or 'office'} {holder.recipient}"
+    differs = holder.differs or [["told", "nothing", "the trip"]]
+    old, new = ({what: pair[side] for what, *pair in differs} for side in (0, 1))
+    return Copy(store="mail", object=who, found=old, wanted=new, cure=PERSON)
