@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Browsers ask every time; the edge may keep a page 5 minutes, which bounds the harm of a lost invalidation.
 PAGE_CACHE: Final = "max-age=0, s-maxage=300, stale-while-revalidate=60"
 ATTEMPTS: Final = 5
+EPOCH: Final = 10**12  # the outbox numbers versions epoch * 10^12 + n
 
 # By name, never guessed from the system's tables: a page without a charset is read wrongly.
 CONTENT_TYPES: Final = {
@@ -71,6 +72,9 @@ class GuestPageStorage(S3Storage):  # type: ignore[misc]  # the base class has n
         bytes, the ETag returns too, and a writer that looked long ago would pass the condition.
         Raises Refused if this very version stands there with another body, Retry if others write faster than we do.
         """
+        # What gets its first number is nearly always a new key: put on that condition, and look only if it is refused.
+        if version % EPOCH == 1 and self._put(_lower(name), body, version=version, over=None):
+            return Outcome.WRITTEN
         for _ in range(ATTEMPTS):
             head = self._head(_lower(name))
             if head is not None and (outcome := _judge(head, version=version, sha256=_sha256(body))):

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 from jada.aws import clients
-from jada.aws.bucket import ATTEMPTS, GuestPageStorage, content_type_of
+from jada.aws.bucket import ATTEMPTS, EPOCH, GuestPageStorage, content_type_of
 from jada.failures import Misconfigured, Outcome, Refused, Retry
 from tests.emulator import Emulator
 
@@ -132,8 +132,25 @@ class TestStartingOver:
             s3.add_client_error("put_object", code, http_status_code=status)
         s3.add_response("head_object", {"Metadata": {"rev": "9"}, "ETag": '"e"'})
 
-        assert pages.publish(KEY, page("one", 1), version=1) is Outcome.NEWER
+        assert pages.publish(KEY, page("one", 3), version=3) is Outcome.NEWER
         s3.assert_no_pending_responses()
+
+    @pytest.mark.parametrize("version", [1, 2 * EPOCH + 1])
+    def test_what_gets_its_first_number_is_put_without_a_look(
+        self, pages: GuestPageStorage, s3: Stubber, version: int
+    ) -> None:
+        sent = {name: ANY for name in ("Bucket", "Key", "Body", "Metadata", "ContentType", "CacheControl")}
+        s3.add_response("put_object", {"ETag": '"new"'}, {**sent, "IfNoneMatch": "*"})
+
+        assert pages.publish(KEY, page("one", version), version=version) is Outcome.WRITTEN
+
+    def test_looks_where_something_stands_already_under_the_first_number(
+        self, pages: GuestPageStorage, s3: Stubber
+    ) -> None:
+        s3.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        s3.add_response("head_object", {"Metadata": {"rev": "9"}, "ETag": '"e"'})
+
+        assert pages.publish(KEY, page("one", 1), version=1) is Outcome.NEWER
 
     def test_gives_way_for_a_while_when_others_are_always_faster(self, pages: GuestPageStorage, s3: Stubber) -> None:
         for _ in range(ATTEMPTS):
