@@ -240,7 +240,8 @@ def _name(page: GuestPage) -> None:
     """Give the page the slug of its name and day; the one it had keeps its address and sends the reader on."""
     booking = page.booking
     wanted = codes.slug_for(codes.first_name(booking.guest_name), booking.local_start)
-    if page.slug == wanted or page.slug.rpartition("-")[0] == wanted:
+    now = page.slug
+    if now == wanted or now.rpartition("-")[0] == wanted:
         return
     for retired in page.slugs.filter(current=True):
         retired.current = False

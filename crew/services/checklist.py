@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from bookings.models import Booking
-from crew.models import ChecklistItem, ChecklistTemplate, CheckOp, CrewEvent, CrewMember
+from crew.models import ChecklistItem, ChecklistTemplate, CheckOp, CrewEvent, CrewMember, TemplateItem
 from crew.services.calling import locked
 from crew.services.news import announce
 from jada.audit.actors import Actor
@@ -56,13 +56,16 @@ def lay_out(event: CrewEvent) -> None:
     template = template_for(event.booking)
     there = {item.key: item for item in event.items.all()}
     wanted = {item.key: item for item in template.items.all()} if template else {}
-    for key, source in wanted.items():
-        values = {name: getattr(source, name) for name in COPIED} | {"due_at": source.due_on(event.booking)}
-        if key not in there:
-            ChecklistItem.objects.create(event=event, key=key, **values)
+    missing = [_task(event, source) for key, source in wanted.items() if key not in there]
+    ChecklistItem.objects.bulk_create(missing)  # nobody listens to a task being saved
     for key, item in there.items():
         if key not in wanted and not item.is_done:
             item.delete()
+
+
+def _task(event: CrewEvent, source: TemplateItem) -> ChecklistItem:
+    values = {name: getattr(source, name) for name in COPIED}
+    return ChecklistItem(event=event, key=source.key, due_at=source.due_on(event.booking), **values)
 
 
 def move(event: CrewEvent) -> None:

@@ -179,8 +179,10 @@ def _lay_out_places(event: CrewEvent, *, by: Actor, at: datetime, tell: bool) ->
     """Places as many as the trip needs: missing ones are added; of those too many the empty ones go first."""
     needed = places_needed(event.booking)
     held = {a.place_id: a for a in _live(event) if a.place_id}
+    laid_out = list(event.places.all())
     for needs in CALL_SEQUENCE:
-        there = sorted(event.places.filter(needs=needs), key=lambda place: (place.pk not in held, place.number))
+        of_kind = (place for place in laid_out if place.needs == needs)
+        there = sorted(of_kind, key=lambda place: (place.pk not in held, place.number))
         for place in there[needed[needs] :]:
             if place.pk in held:
                 release(held[place.pk], because=Ended.PLACE_GONE, by=by, at=at, tell=tell)

@@ -20,7 +20,7 @@ from django.utils.timezone import now
 
 from jada.aws import queue
 from jada.aws.clients import translate
-from jada.failures import Refused, Retry
+from jada.failures import Refused, Unknown
 from jada.mail import inbox
 from jada.mail.events import read, tag_of
 from jada.mail.letters import Address, Letter, kinds, letter_of
@@ -45,12 +45,12 @@ class Prepared:
     html: str
 
 
-@courier("mail.message")
+@courier("mail.message", service="ses", rate=lambda: settings.SES_SEND_RATE)
 class Mail:
     def prepare(self, work: Work) -> Prepared | Withdrawn:
         message = Message.objects.get(pk=work.key)
         if message.kind not in kinds():
-            raise Retry(f"This worker does not know letters of the kind {message.kind}: it runs older code.")
+            raise Unknown(f"This worker does not know letters of the kind {message.kind}: it runs older code.")
         letter = letter_of(message.kind)
         if reason := letter.withdrawn(message):
             return Withdrawn(reason)
@@ -62,8 +62,9 @@ class Mail:
                 f"The address on file of {message.recipient} gets no mail ({block.get_trouble_display()}): "
                 "correct it, or lift its block under Addresses without mail, then retry."
             )
-        prepared = _render(message, letter, to, repeat=letter.in_doubt == "once" and _repeats(work) > 0)
-        _keep_as_sent(prepared, letter.links(message))
+        links = letter.links(message)
+        prepared = _render(message, letter, to, links, repeat=letter.in_doubt == "once" and _repeats(work) > 0)
+        _keep_as_sent(prepared, links)
         return prepared
 
     def send(self, prepared: Prepared, work: Work) -> Mapping[str, Any]:
@@ -115,9 +116,9 @@ def _repeats(work: Work) -> int:
     return Attempt.objects.filter(effect_id=work.effect_id, outcome="in_doubt").count()
 
 
-def _render(message: Message, letter: Letter, to: Address, *, repeat: bool) -> Prepared:
+def _render(message: Message, letter: Letter, to: Address, links: Mapping[str, str], *, repeat: bool) -> Prepared:
     folder = f"mail/{letter.template}"
-    context = {**message.values, **letter.links(message), "to": to}
+    context = {**message.values, **links, "to": to}
     subject = " ".join(render_to_string(f"{folder}/subject.txt", context, using="jinja2").split())
     # Plain text is not HTML: the values are escaped by the environment, and must read as typed.
     text = _plain(render_to_string(f"{folder}/body.txt", context, using="jinja2"))
