@@ -9,7 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -264,8 +264,10 @@ def _hours(elapsed: timedelta) -> str:
     return " ".join(parts)
 
 
+@lru_cache(maxsize=64)
 def _qr(url: str) -> str:
-    code = segno.make(url, error="m")
+    # Every mask reads alike; to try all eight for the prettiest takes longer than the rest of the page.
+    code = segno.make(url, error="m", mask=3)
     return str(
         code.svg_inline(scale=4, border=2, svgclass=None, lineclass=None, omitsize=True, dark="#0b2d36", light="#fff")
     )
