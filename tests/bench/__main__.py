@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -16,10 +17,11 @@ from tests.bench import bars, peers, plan, report
 from tests.bench.places import Databases, Places, places
 from tests.bench.plan import Choice, Failed, Job
 
-SECTIONS = ("raw", "engine", "peers", "growth")
+SECTIONS = ("raw", "engine", "product", "web", "peers", "growth", "memory")
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers that were started end with us
     asked = _arguments()
     load = plan.QUICK if asked.quick else plan.Load()
     if asked.sizes:
@@ -30,7 +32,7 @@ def main() -> int:
         facts = report.context(where, {"rounds": f"{rounds}, interleaved", "load": _words(load)})
         say("# Benchmark\n\n" + "".join(f"- {name}: {value}\n" for name, value in facts) + "\n")
         jobs = list(_jobs(where, choice, asked))
-        results = _measure(jobs, rounds, slow_once=frozenset({"memory"}))
+        results = _measure(jobs, rounds, once=frozenset({"memory"}))
     say(f"\nload at the end: {' '.join(f'{value:.2f}' for value in os.getloadavg())}\n")
     report.figures(results)
     judged = list(bars.bars(results))
@@ -63,20 +65,23 @@ def _jobs(where: Places, choice: Choice, asked: argparse.Namespace) -> Iterator[
         "engine": lambda: plan.engine(where, databases, choice),
         "peers": lambda: peers.jobs(where, choice, asked.peers, asked.peers_python),
         "growth": lambda: plan.growth(where, databases, choice),
+        "product": lambda: plan.product(where, databases, choice),
+        "web": lambda: plan.web(where, databases, choice),
+        "memory": lambda: plan.memory(where, databases, choice),
     }
     for section in SECTIONS:
         if section in asked.only.split(","):
             yield from made[section]()
 
 
-def _measure(jobs: list[Job], rounds: int, *, slow_once: frozenset[str]) -> report.Results:
+def _measure(jobs: list[Job], rounds: int, *, once: frozenset[str]) -> report.Results:
     results: report.Results = {}
     for skipped in (job for job in jobs if job.skip):
         say(f"{skipped.skip}\n")
     wanted = [job for job in jobs if not job.skip]
     for number in range(rounds):
         for place, job in enumerate(wanted, 1):
-            if number and job.name[0] in slow_once:
+            if number and job.name[0] in once:
                 continue
             say(f"[{time.strftime('%T')}] round {number + 1}/{rounds}, {place}/{len(wanted)}: {', '.join(job.name)} … ")
             try:
@@ -90,7 +95,16 @@ def _measure(jobs: list[Job], rounds: int, *, slow_once: frozenset[str]) -> repo
 
 
 def _in_short(found: dict[str, float]) -> str:
-    shown = (("per_s", "/s"), ("p50", " ms p50"), ("p95", " ms p95"), ("lost", " lost"), ("twice", " twice"))
+    shown = (
+        ("per_s", "/s"),
+        ("p50", " ms p50"),
+        ("p95", " ms p95"),
+        ("apart95", " ms p95 independent"),
+        ("chain95", " ms p95 chain"),
+        ("host_mb", " MB"),
+        ("lost", " lost"),
+        ("twice", " twice"),
+    )
     return ", ".join(f"{found[name]:.1f}{unit}".replace(".0 ", " ") for name, unit in shown if name in found)
 
 

@@ -100,9 +100,8 @@ class Databases:
         if database == "postgres":
             self.places.sql(f"create database {copy} template {name}")
         else:
-            for part in ("", "-wal"):
-                if self._file(name, part).exists():
-                    shutil.copyfile(self._file(name, part), self._file(copy, part))
+            for part in ("", *(["-wal"] if self._file(name, "-wal").exists() else [])):
+                shutil.copyfile(self._file(name, part), self._file(copy, part))
         return self.places.url(database, copy)
 
     def _rename(self, database: str, name: str, kept: str) -> None:
@@ -121,6 +120,7 @@ class Databases:
     def _drop(self, database: str, name: str) -> None:
         if database == "postgres":
             self.places.sql(f"drop database if exists {name} with (force)")
+            return
         for part in ("", "-wal", "-shm"):
             self._file(name, part).unlink(missing_ok=True)
 
