@@ -55,6 +55,15 @@ class TestDeployStack:
         assert f"  GuestDistributionId      {stack['GuestDistributionId']}\n" in said
 
     @pytest.mark.slow
+    def test_tells_the_edge_the_word_by_which_it_proves_itself(self, own_stack: dict[str, str]) -> None:
+        run("deploy_stack", "--parameter", "OriginVerify=one-secret")
+
+        found = clients.cloudfront().get_distribution(Id=own_stack["OpsDistributionId"])["Distribution"]
+        [app] = [o for o in found["DistributionConfig"]["Origins"]["Items"] if o["Id"] == "app"]
+        [header] = app["CustomHeaders"]["Items"]
+        assert (header["HeaderName"], header["HeaderValue"]) == ("X-Origin-Verify", "one-secret")
+
+    @pytest.mark.slow
     def test_takes_parameters_of_the_template(self, own_stack: dict[str, str]) -> None:
         assert run("deploy_stack", "--parameter", "AppOriginPath=/prod").startswith("The stack is deployed.\n")
 

@@ -87,6 +87,59 @@ class TestDeploy:
         assert clients.dynamodb().describe_table(TableName="Other-events")
 
 
+class TestDrift:
+    def test_is_looked_for_when_asked_although_the_template_is_the_same(self, cloudformation: Stubber) -> None:
+        standing_as_wanted(cloudformation)
+        cloudformation.add_response("create_change_set", {"Id": "arn:change"}, created("UPDATE", revert_drift=True))
+        cloudformation.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"})
+        cloudformation.add_response("execute_change_set", {})
+        standing_as_wanted(cloudformation)
+        standing_as_wanted(cloudformation)  # its outputs
+
+        with Stubber(clients.s3()) as s3:
+            s3.add_response("head_object", {"Metadata": {"assets": "others"}})
+            for _ in stack.guest_assets():
+                s3.add_response("put_object", {})
+
+            assert stack.deploy({}, revert_drift=True).changed
+        cloudformation.assert_no_pending_responses()
+
+    @pytest.mark.parametrize(
+        "said", ["The submitted information didn't contain changes.", "No updates are to be performed."]
+    )
+    def test_that_is_not_there_changes_nothing(self, stack_of_a_test: dict[str, str], said: str) -> None:
+        with Stubber(clients.cloudformation()) as cloudformation:
+            standing_as_wanted(cloudformation)
+            cloudformation.add_response("create_change_set", {"Id": "arn:change"}, created("UPDATE", revert_drift=True))
+            cloudformation.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": said})
+            standing_as_wanted(cloudformation)
+
+            assert not stack.deploy({}, revert_drift=True).changed
+        stack.outputs.cache_clear()
+
+
+class TestStanding:
+    def test_is_what_is_there_this_minute(self, stack_of_a_test: dict[str, str]) -> None:
+        found = stack.standing()
+
+        assert found is not None
+        assert (found.settled, found.current, dict(found.outputs)) == (True, True, stack_of_a_test)
+
+    def test_is_not_current_when_another_template_was_deployed(
+        self, stack_of_a_test: dict[str, str], infra: Path
+    ) -> None:
+        (infra / "guest_rewrite.js").write_text("function handler(event) { return event.request; } // newer\n")
+
+        found = stack.standing()
+
+        assert found is not None
+        assert not found.current
+
+    @pytest.mark.usefixtures("aws")
+    def test_is_none_where_there_is_no_stack(self) -> None:
+        assert stack.standing() is None
+
+
 class TestFiles:
     @pytest.mark.slow
     def test_stand_with_their_types_and_lives(self, aws: Emulator, infra: Path) -> None:
@@ -148,11 +201,6 @@ class TestOutputs:
 
 class TestInTheWay:
     """States that the emulator does not come to, told by the SDK's stubber."""
-
-    @pytest.fixture
-    def cloudformation(self, aws: Emulator) -> Iterator[Stubber]:
-        with Stubber(clients.cloudformation()) as stubber:
-            yield stubber
 
     def test_waits_for_what_somebody_else_began(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", described("UPDATE_IN_PROGRESS"))
@@ -249,6 +297,13 @@ class TestInTheWay:
 
 
 @pytest.fixture
+def cloudformation(aws: Emulator) -> Iterator[Stubber]:
+    with Stubber(clients.cloudformation()) as stubber:
+        yield stubber
+    stack.outputs.cache_clear()
+
+
+@pytest.fixture
 def stack_of_a_test(request: pytest.FixtureRequest) -> dict[str, str]:
     """The fixture `stack`, under a name that leaves the module its own."""
     outputs: dict[str, str] = request.getfixturevalue("stack")
@@ -260,8 +315,16 @@ def parameters() -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
 
 
-def described(status: str) -> dict[str, object]:
+def described(status: str) -> dict[str, list[dict[str, Any]]]:
     return {"Stacks": [{"StackName": "jada", "CreationTime": datetime(2026, 1, 1, tzinfo=UTC), "StackStatus": status}]}
+
+
+def standing_as_wanted(cloudformation: Stubber) -> None:
+    """The next answer: a stack that was deployed from the template as it is."""
+    digest = hashlib.sha256(stack.render().encode()).hexdigest()
+    [found] = described("UPDATE_COMPLETE")["Stacks"]
+    deployed = [{"ParameterKey": "TemplateDigest", "ParameterValue": digest}]
+    cloudformation.add_response("describe_stacks", {"Stacks": [found | {"Parameters": deployed}]})
 
 
 def prepared(cloudformation: Stubber, status: str) -> None:
@@ -272,9 +335,10 @@ def prepared(cloudformation: Stubber, status: str) -> None:
     cloudformation.add_response("describe_change_set", reason, {"ChangeSetName": "arn:change"})
 
 
-def created(kind: str) -> dict[str, object]:
+def created(kind: str, *, revert_drift: bool = False) -> dict[str, object]:
+    mode = {"DeploymentMode": "REVERT_DRIFT"} if revert_drift else {"ImportExistingResources": True}
     loose = dict.fromkeys(("StackName", "ChangeSetName", "TemplateBody", "Parameters", "Capabilities"), ANY)
-    return {**loose, "ChangeSetType": kind, "ImportExistingResources": True, "DisableValidation": True}
+    return {**loose, "ChangeSetType": kind, "DisableValidation": True, **mode}
 
 
 def event(status: str, reason: str) -> dict[str, object]:

@@ -172,3 +172,29 @@ def test_cfn_lint_finds_nothing() -> None:
 
 def test_the_template_fits_one_request() -> None:
     assert len(stack.render().encode()) < 51_200
+
+
+class TestLooking:
+    def test_is_allowed_by_a_policy_of_its_own_that_changes_nothing(self, resources: dict[str, Any]) -> None:
+        statements = properties(resources, "PreflightPolicy")["PolicyDocument"]["Statement"]
+        actions = {action.split(":")[1] for each in statements for action in each["Action"]}
+
+        looks = ("Get", "List", "Describe", "Simulate")
+        assert {action for action in actions if not action.startswith(looks)} == set()
+        assert not any("*" in action for action in actions)
+
+    def test_does_not_read_what_the_buckets_the_table_and_the_queue_hold(self, resources: dict[str, Any]) -> None:
+        statements = properties(resources, "PreflightPolicy")["PolicyDocument"]["Statement"]
+        actions = {action for each in statements for action in each["Action"]}
+
+        assert not actions & {
+            "s3:GetObject",
+            "dynamodb:GetItem",
+            "sqs:ReceiveMessage",
+            "lambda:GetFunctionConfiguration",
+        }
+
+    def test_the_word_by_which_the_edge_proves_itself_is_shown_by_nobody(self) -> None:
+        parameters = yaml.load(stack.render(), _Loader)["Parameters"]
+
+        assert parameters["OriginVerify"]["NoEcho"] is True
