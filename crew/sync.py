@@ -44,7 +44,7 @@ def every_item() -> QuerySet[Any]:
     return Booking.objects.standing().values("starts_at", **named)
 
 
-@projection("crew.event", lane="crew.event:{key}")
+@projection("crew.event", lane="crew.event:{key}", service="dynamodb")
 class CrewEventItem:
     """The key is the booking's public id, as everywhere outside."""
 

@@ -25,11 +25,12 @@ from jada.aws import bucket, cdn, public
 from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
 from jada.outbox import wording
+from jada.outbox.batches import members_since
 from jada.outbox.copies import Copy
 from jada.outbox.invariants import Finding, examine
 from jada.outbox.models import Mirror
 from jada.outbox.plans import plan
-from jada.outbox.registry import Seen, Work, digest, projection, step
+from jada.outbox.registry import Batching, Order, Seen, Work, batch_step, digest, projection, step
 
 if TYPE_CHECKING:
     from jada.aws.bucket import GuestPageStorage
@@ -64,7 +65,7 @@ def every_name() -> QuerySet[Any]:
     return PageSlug.objects.values(key=F("slug"), subject=subject).annotate(starts_at=starts)
 
 
-@projection(PAGE, lane="page:{key}", then=(EDGE, SEEN))
+@projection(PAGE, lane="page:{key}", then=(EDGE, SEEN), service="s3")
 class Page:
     """`g/<code>.html`, and the calendar file beside it. A page whose booking is gone becomes a short last word."""
 
@@ -102,7 +103,7 @@ class Page:
         return _read_back(codes.guest_key(key), view, lambda version: render(view, version=version) if view else b"")
 
 
-@projection(SLUG, lane="slug:{key}")
+@projection(SLUG, lane="slug:{key}", service="s3")
 class Slug:
     """`g/<slug>.html`: never the page itself, never its code."""
 
@@ -136,14 +137,18 @@ class Slug:
         )
 
 
-@step(EDGE, lane="page:{key}")
-def forget_at_the_edge(work: Work) -> None:
-    """Every address under which an edge may hold a copy, in one invalidation a version."""
-    version = work.payload["version"]
-    cdn.invalidate(codes.public_paths(work.key), reference=f"{settings.ENVIRONMENT}-{work.key}-{version}")
+@batch_step(EDGE, lane="page:{key}", service="cloudfront", batching=Batching(codes.public_paths, everything="/g/*"))
+def forget_at_the_edge(order: Order) -> str:
+    """Every address under which an edge may hold a copy, of as many pages as changed; answers the invalidation's id."""
+    return cdn.invalidate(order.members, reference=order.reference)
 
 
-@step(SEEN, lane="seen:{key}", confirms=PAGE)
+def invalidated_paths(*, since: datetime) -> int:
+    """Paths that CloudFront was told to forget since then: a thousand a month are free, a wildcard is one."""
+    return members_since(EDGE, since)
+
+
+@step(SEEN, lane="seen:{key}", confirms=PAGE, service="edge")
 def see_it_live(work: Work) -> None:
     """Live means: the printed address answers with the very bytes of the bucket, of this version or a later one."""
     stored = _bucket().read(codes.guest_key(work.key))

@@ -215,13 +215,13 @@ MAIL_SENDERS = {  # by the first word of a letter's kind; a bounce of one must n
 MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", "") or OPS_EMAIL
 MAIL_EVENTS_QUEUE_URL = env.str("MAIL_EVENTS_QUEUE_URL", "")
 MAIL_EVENTS_TOPIC_ARN = env.str("MAIL_EVENTS_TOPIC_ARN", "")
-MAILBOX_DIR = env.str("MAILBOX_DIR", "")
+MAILBOX_DIR, SES_SEND_RATE = env.str("MAILBOX_DIR", ""), env.float("SES_SEND_RATE", 14)
 ANYMAIL = {"AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET", f"{AWS_STACK_NAME}-mail")}
 
 # --- work ------------------------------------------------------------------------------------------------------
 
 OUTBOX_HOST = env.str("OUTBOX_HOST", "celery", validate=lambda v: v in ("thread", "worker", "celery", "none"))
-OUTBOX_THREADS = env.int("OUTBOX_THREADS", 4)
+OUTBOX_THREADS = env.int("OUTBOX_THREADS", 8)
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "memory://")
 RECONCILE_HEAL = env.bool("RECONCILE_HEAL", True)
 CELERY_TASK_IGNORE_RESULT = True

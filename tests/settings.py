@@ -15,6 +15,7 @@ _KEYS = {
     "CREW_LINK_ACTIVE_KID": "cl-test",
     "STAFF_DOMAINS": "sailjada.com,halcyoncharters.example",
     "LOG_LEVEL": "WARNING",
+    "SES_SEND_RATE": "0",  # a test of its own sets one
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "us-west-2",

@@ -11,7 +11,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
-from jada.failures import DeliveryFailure, InDoubt, Misconfigured, Outdated, Retry, Unknown
+from jada.failures import DeliveryFailure, InDoubt, Misconfigured, Outdated, Refused, Retry, Unknown
 from jada.logs import without_secrets
 from jada.outbox import batches, breakers, sql
 from jada.outbox.claims import Claim
@@ -29,11 +29,13 @@ UNDER_WAY: Final = (State.RUNNING, State.SENDING)
 
 def record(taken: Claim, failure: DeliveryFailure | Exception) -> None:
     reason = str(failure) if isinstance(failure, DeliveryFailure) else f"{type(failure).__name__}: {failure}"
+    if isinstance(failure, Refused | Misconfigured | Outdated) or getattr(failure, "after", None) is not None:
+        breakers.answered(taken.topic.service)
     match failure:
         case Unknown():
             put_back(taken, error=reason, cause=Cause.UNKNOWN, attempts=_one_less(), run_at=sql.clock() + ASK_AGAIN)
         case Retry():
-            if failure.after is None:  # one that names its pause has answered
+            if failure.after is None:  # who names a pause has answered
                 breakers.failed(taken.topic.service)
             _retry(taken, failure)
         case InDoubt():

@@ -20,6 +20,7 @@ from jada.outbox import heartbeats
 logger = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 5.0  # after the start; a process that is killed at once has done no chore
+NEVER: Final = threading.TIMEOUT_MAX / 2
 SWEEP: Final = "outbox.sweep"  # every host sweeps by itself
 
 
@@ -55,7 +56,7 @@ def run_for_ever(stop: threading.Event) -> None:
     """Do what is due, until `stop`."""
     waiting = chores()
     try:
-        while not stop.wait(max(min(chore.due for chore in waiting) - time.monotonic(), 0.0)):
+        while not stop.wait(max(min((chore.due for chore in waiting), default=NEVER) - time.monotonic(), 0.0)):
             close_old_connections()
             for chore in waiting:
                 if chore.due <= time.monotonic() and not stop.is_set():

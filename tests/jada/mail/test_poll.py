@@ -13,6 +13,7 @@ from pytest_django import Settings
 from jada.aws import clients, queue
 from jada.aws.queue import Received
 from jada.celery import app
+from jada.failures import Retry
 from jada.mail import inbox, sync, tasks
 from jada.mail.models import MailEvent
 from tests.jada.mail.test_events import event
@@ -134,7 +135,7 @@ def test_the_command_reads_once_and_says_how_many(url: str) -> None:
 def test_the_command_goes_on_after_a_failure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Enough(Exception): ...
 
-    answers = iter([sync.Retry("AWS cannot be reached."), list[Received](), Enough()])
+    answers = iter([Retry("AWS cannot be reached."), list[Received](), Enough()])
 
     def receive(url: str, *, wait: int = 1) -> list[Received]:
         answer = next(answers)

@@ -1,0 +1,311 @@
+"""Any order of transitions, with every way in which a call can end: I3 to I8 hold after each step, I6 at the end.
+
+The machine owes, claims, delivers, dies, oversleeps, rescues, settles, retries and withdraws as it is drawn; the target
+is as strict as the real ones (it refuses an older version), and mails cannot be refused. Time is moved in the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils.timezone import now
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from jada.failures import InDoubt, Misconfigured, Outcome, Refused, Retry
+from jada.outbox import host, plans, registry, services
+from jada.outbox.delivery import Claim, claim, run
+from jada.outbox.entries import enqueue, enqueue_message, withdraw
+from jada.outbox.enums import IN_FLIGHT, UNFINISHED, Mode, State
+from jada.outbox.invariants import FINAL, violations
+from jada.outbox.models import Attempt, Effect, Mirror
+from jada.outbox.proof import prove_sent
+from jada.outbox.registry import Seen, Withdrawn, Work
+from jada.outbox.sweep import sweep
+from tests.faults.stage import pass_time
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+KEYS, LANES = ("a", "b"), ("mail:x", "mail:y")
+ENDS = ("ok", "retry", "refused", "misconfigured", "bug", "died before", "died after", "overslept")
+DOUBTS = ("in doubt", "withdrawn")
+LEASE_OVER, DOUBT_OVER, DAYS = timedelta(minutes=2), timedelta(minutes=12), timedelta(hours=2)
+
+
+class Died(BaseException):
+    """The process is gone: nothing of ours handles it."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    weight: int
+
+
+@dataclass
+class World:
+    """Our side, the other side, and how the next call ends."""
+
+    rows: dict[str, Thing] = field(default_factory=dict)
+    copies: dict[str, tuple[int, Thing | None]] = field(default_factory=dict)
+    mails: Counter[int] = field(default_factory=Counter)
+    how: str = "ok"
+    meanwhile: Callable[[], None] = lambda: None
+
+    def call(self, act: Callable[[], None]) -> None:
+        """Once: whatever comes after it, in the same step, ends well."""
+        how, self.how = self.how, "ok"
+        failures = {"retry": Retry("busy"), "refused": Refused("no"), "misconfigured": Misconfigured("closed")}
+        if how in failures:
+            raise failures[how]
+        if how == "bug":
+            raise ZeroDivisionError
+        if how == "died before":
+            raise Died
+        act()
+        if how == "died after":
+            raise Died
+        if how == "in doubt":
+            raise InDoubt("no answer")
+        if how == "overslept":
+            self.meanwhile()
+
+
+def inhabit(world: World) -> None:
+    @registry.projection("thing", lane="thing:{key}", then=("thing.edge", "thing.seen"))
+    class Things:
+        def view(self, key: str) -> Thing | None:
+            return world.rows.get(key)
+
+        def write(self, key: str, view: Thing | None, version: int) -> Outcome:
+            found: list[Outcome] = []
+
+            def put() -> None:
+                stands = world.copies.get(key, (0, None))[0]
+                found.append(Outcome.NEWER if stands > version else Outcome.WRITTEN)
+                if stands < version:
+                    world.copies[key] = (version, view)
+
+            world.call(put)
+            return found[0]
+
+        def read_back(self, key: str) -> Seen | None:
+            return None
+
+    @registry.step("thing.edge", lane="thing:{key}")
+    def edge(work: Work) -> None:
+        world.call(lambda: None)
+
+    @registry.step("thing.seen", lane="seen:{key}", confirms="thing")
+    def seen(work: Work) -> None:
+        world.call(lambda: None)
+
+    @registry.courier("letter")
+    class Letters:
+        def prepare(self, work: Work) -> str | Withdrawn:
+            if world.how == "withdrawn":
+                world.how = "ok"
+                return Withdrawn("not worth it any more")
+            return work.key
+
+        def send(self, prepared: str, work: Work) -> Mapping[str, Any]:
+            world.call(lambda: world.mails.update([work.effect_id]))
+            return {"message_id": f"m-{prepared}"}
+
+        def in_doubt(self, work: Work) -> str:
+            return "resend" if work.key.endswith("again") else "hold"
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = transaction.atomic()
+        self.block.__enter__()
+        self.topics, registry._topics = registry._topics, {}
+        self.plans, plans._plans = plans._plans, {}
+        self.world = World()
+        self.world.meanwhile = self.somebody_else_takes_over
+        inhabit(self.world)
+        self.claims: list[Claim] = []
+        self.facts = 0
+        self.final: dict[int, tuple[Any, ...]] = {}
+        self.was: dict[int, str] = {}
+        self.allowed: Counter[int] = Counter()  # repeats of a message, each by policy or person
+        self.highest: dict[str, int] = {}
+
+    def teardown(self) -> None:
+        try:
+            self.comes_to_rest()
+        finally:
+            registry._topics, plans._plans = self.topics, self.plans
+            transaction.set_rollback(True)
+            self.block.__exit__(None, None, None)
+
+    # --- our side ----------------------------------------------------------------------------------------------------
+
+    @rule(key=st.sampled_from(KEYS), weight=st.integers(0, 3))
+    def changes(self, key: str, weight: int) -> None:
+        with transaction.atomic():
+            self.world.rows[key] = Thing(weight)
+            enqueue("thing", key)
+
+    @rule(key=st.sampled_from(KEYS))
+    def ends(self, key: str) -> None:
+        with transaction.atomic():
+            self.world.rows.pop(key, None)
+            enqueue("thing", key)
+
+    @rule(lane=st.sampled_from(LANES), after=st.sampled_from((None, *KEYS)), rule=st.sampled_from(("again", "hold")))
+    def has_something_to_say(self, lane: str, after: str | None, rule: str) -> None:
+        self.facts += 1
+        with transaction.atomic():
+            waits = ("thing", after) if after else None
+            said = enqueue_message("letter", f"{self.facts} {rule}", lane=lane, fact=f"fact {self.facts}", after=waits)
+        assert said is not None
+
+    @precondition(lambda self: self.facts)
+    @rule(lane=st.sampled_from(LANES))
+    def says_the_same_again(self, lane: str) -> None:
+        with transaction.atomic():
+            again = enqueue_message("letter", "again", lane=lane, fact=f"fact {self.facts}")
+
+        assert again is None
+
+    @rule(lane=st.sampled_from(LANES))
+    def takes_back(self, lane: str) -> None:
+        with transaction.atomic():
+            withdraw(lane=lane, reason="taken back")
+
+    # --- the workers -------------------------------------------------------------------------------------------------
+
+    @rule(limit=st.integers(1, 3))
+    def claims_some(self, limit: int) -> None:
+        before = {row.pk: row for row in Effect.objects.filter(state__in=UNFINISHED)}
+        taken = claim(limit=limit)
+        for mine in taken:
+            lane = [row for row in before.values() if row.lane == before[mine.effect_id].lane]
+            assert min(row.pk for row in lane) == mine.effect_id, "I3: the head of its lane starts first"
+            assert not [row for row in lane if row.state in IN_FLIGHT], "I4: nothing of its lane is in flight"
+        self.claims += taken
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), how=st.sampled_from(ENDS + DOUBTS))
+    def delivers(self, data: st.DataObject, how: str) -> None:
+        """However old the claim is: a process may have stood still since."""
+        mine = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1)))
+        is_message = mine.topic.kind == "courier"
+        self.world.how = how if is_message or how not in DOUBTS else "ok"
+        try:
+            run(mine)
+        except Died:
+            pass
+        finally:
+            self.world.how = "ok"
+
+    def somebody_else_takes_over(self) -> None:
+        """Between a call and its record: the lease runs out, the row is rescued and delivered by another process."""
+        pass_time(LEASE_OVER)
+        sweep()
+        self.notes()
+        for mine in claim(limit=3):
+            run(mine)
+        self.notes()
+
+    @rule(by=st.sampled_from((LEASE_OVER, DOUBT_OVER, DAYS)))
+    def time_passes(self, by: timedelta) -> None:
+        pass_time(by)
+
+    @rule()
+    def sweeps(self) -> None:
+        sweep()
+
+    # --- people, and what the other side tells -----------------------------------------------------------------------
+
+    @rule(data=st.data(), act=st.sampled_from(("retry", "drop")))
+    def a_person_decides(self, data: st.DataObject, act: str) -> None:
+        stuck = list(Effect.objects.stuck().order_by("pk"))
+        if stuck:
+            row = data.draw(st.sampled_from(stuck))
+            if act == "retry":
+                services.retry(effect=row, at=now())
+            else:
+                services.drop(effect=row, reason="not needed", at=now())
+
+    @rule()
+    def an_event_proves_what_left(self) -> None:
+        for row in Effect.objects.filter(state=State.IN_DOUBT).order_by("pk"):
+            if self.world.mails[row.pk]:
+                prove_sent(effect_id=row.pk, claim_no=row.claim_no, by_what="an event", result={}, at=now())
+
+    # --- what holds after each step ----------------------------------------------------------------------------------
+
+    @invariant()
+    def notes(self) -> None:
+        for row in Effect.objects.all():
+            if self.was.get(row.pk) in (State.IN_DOUBT, State.DEAD) and row.state == State.PENDING:
+                self.allowed[row.pk] += 1
+            self.was[row.pk] = row.state
+            frozen = (row.state, row.claim_no, row.attempts, row.version, row.result)
+            if row.pk in self.final:
+                assert self.final[row.pk] == frozen, f"I8: #{row.pk} was final and changed"
+            elif row.state in FINAL:
+                self.final[row.pk] = frozen
+
+    @invariant()
+    def one_in_flight_and_one_waiting(self) -> None:
+        flying = Counter(Effect.objects.filter(state__in=IN_FLIGHT).values_list("lane", flat=True))
+        waiting = Counter(Effect.objects.filter(state=State.PENDING, mode=Mode.STATE).values_list("lane", "topic"))
+        assert max(flying.values(), default=0) <= 1
+        assert max(waiting.values(), default=0) <= 1
+
+    @invariant()
+    def no_number_falls(self) -> None:
+        for mirror in Mirror.objects.filter(topic="thing"):
+            stands = self.world.copies.get(mirror.key, (0, None))[0]
+            assert stands >= self.highest.get(mirror.key, 0), "I5: the copy fell"
+            assert mirror.applied_version <= stands <= mirror.version, "I5: a number nobody took, or none that was"
+            self.highest[mirror.key] = stands
+
+    @invariant()
+    def no_mail_without_its_reason(self) -> None:
+        doubts = Counter(Attempt.objects.filter(outcome="in_doubt").values_list("effect", flat=True))
+        for pk, count in self.world.mails.items():
+            assert count <= 1 + self.allowed[pk], f"I7: #{pk} left {count} times"
+            assert count <= 1 + doubts[pk], f"I7: #{pk} left {count} times, and it was never in doubt"
+
+    def comes_to_rest(self) -> None:
+        """Everybody is alive and the world is well: whatever is not before a person is done, and done right."""
+        self.world.how = "ok"
+        for _ in range(30):
+            if not Effect.objects.unfinished().exclude(depends_on__state=State.DEAD).exists():
+                break
+            pass_time(DAYS)
+            sweep()
+            host.drain()
+        stuck = set(Effect.objects.filter(state=State.DEAD).values_list("topic", "key"))
+        for mirror in Mirror.objects.filter(topic="thing"):
+            if not {("thing", mirror.key), ("thing.edge", mirror.key)} & stuck:
+                wanted = (mirror.applied_version, self.world.rows.get(mirror.key))
+                assert self.world.copies[mirror.key] == wanted, f"I6: {mirror.key} stands as it should not"
+        waiting = {v for v in violations(at=now() - DAYS) if v.invariant != "I2"}
+        assert not waiting
+
+
+def test_no_order_of_transitions_breaks_an_invariant() -> None:
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=50,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
