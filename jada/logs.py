@@ -121,5 +121,11 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "filters": ["about", "secrets"], "formatter": "line"}
         },
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {"botocore": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+        "loggers": {
+            "botocore": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
+            # Named, so that they lose the handlers of Django's own, which no filter of ours stands before.
+            "django": {"level": "INFO"},
+            "django.server": {"level": "INFO", "propagate": True},
+        },
     }

@@ -201,3 +201,10 @@ class TestBothFormats:
 
 def test_production_writes_objects() -> None:
     assert settings.LOG_FORMAT == "json"
+
+
+@pytest.mark.parametrize("name", ["django", "django.server", "django.request"])
+def test_no_line_goes_round_the_net(name: str) -> None:
+    logger = logging.getLogger(name)
+
+    assert (logger.handlers, logger.propagate) == ([], True)
