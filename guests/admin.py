@@ -118,7 +118,7 @@ class GuestPageAdmin(ReadOnlyAdmin):
         if not page.booking.guest_email:
             return plain_pill("mute", "No address")
         trouble = page.trouble  # type: ignore[attr-defined]  # annotated
-        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reaches them")
+        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reached by mail")
 
     @admin.display(ordering="booking__vessel")
     def vessel(self, page: GuestPage) -> str:

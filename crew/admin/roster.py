@@ -105,7 +105,7 @@ class CrewMemberAdmin(ConsoleAdmin):
     @admin.display(description="Mail", ordering="trouble")
     def reached(self, member: CrewMember) -> SafeString:
         trouble = getattr(member, "trouble", None)  # annotated by the list
-        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reaches them")
+        return pill(Trouble(trouble)) if trouble else plain_pill("ok", "Reached by mail")
 
     @admin.display(description="Papers")
     def papers(self, member: CrewMember) -> SafeString:

@@ -137,7 +137,7 @@ class BlockedAddress(models.Model):
     The block is the address's, not the person's: who has a new address on file is free of it at once.
     """
 
-    address = models.EmailField(unique=True, help_text="in lower case")
+    address = models.EmailField(unique=True)  # in lower case
     trouble = models.CharField(max_length=10, choices=Trouble)
     since = models.DateTimeField()
     message = models.ForeignKey(Message, models.SET_NULL, null=True, blank=True, related_name="+")

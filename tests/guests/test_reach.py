@@ -37,7 +37,7 @@ def test_a_trip_that_is_over_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("email", "words"),
-    [(DANA, "Mail to it bounces"), ("dana@new.example", "Reaches them"), ("", "No address")],
+    [(DANA, "Mail to it bounces"), ("dana@new.example", "Reached by mail"), ("", "No address")],
 )
 def test_the_list_of_pages_shows_whether_mail_reaches_the_guest(
     email: str, words: str, ops: User, client: Client

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             name="BlockedAddress",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("address", models.EmailField(help_text="in lower case", max_length=254, unique=True)),
+                ("address", models.EmailField(max_length=254, unique=True)),
                 (
                     "trouble",
                     models.CharField(

@@ -99,7 +99,7 @@ def test_the_roster_shows_who_is_not_reached(ops: User, client: Client) -> None:
     html = client.get("/admin/crew/crewmember/").content.decode()
 
     assert html.count("Its owner reported our mail as unwanted") == 1
-    assert html.count("Reaches them") == CrewMember.objects.count() - 1
+    assert html.count("Reached by mail") == CrewMember.objects.count() - 1
 
 
 def test_the_roster_asks_no_query_a_row(ops: User, client: Client, django_assert_max_num_queries: object) -> None:
