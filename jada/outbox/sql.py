@@ -132,16 +132,22 @@ WHERE lane = %s AND topic = %s AND mode = 'S' AND state = 'pending' RETURNING id
 
 # --- claiming ------------------------------------------------------------------------------------------------------
 
+# Both planners guess that hardly any row waits, and would sort all that do, and look into the lane of each, for every
+# claim of a few. SQLite is told the index; PostgreSQL, for this transaction, that it has no other way than that order.
+_BY_DUE, _BY_DEAD = " INDEXED BY outbox_due", " INDEXED BY outbox_dead"
+
 # Head of its lane: nothing unfinished stands before it, nothing is in flight. (What a person retries comes back in its
 # old place, while a later row of its lane may be in flight.)
 _DUE = f"""
-SELECT e.id FROM outbox_effect e
+SELECT e.id FROM outbox_effect e{{by_due}}
 WHERE e.state = 'pending' AND e.run_at <= {{now}} AND e.topic IN ({{topics}})
   AND NOT EXISTS (SELECT 1 FROM outbox_effect p WHERE p.lane = e.lane AND p.state IN {_UNFINISHED}
                   AND (p.id < e.id OR p.state <> 'pending'))
   AND (e.depends_on_id IS NULL
-       OR EXISTS (SELECT 1 FROM outbox_effect d WHERE d.id = e.depends_on_id AND d.state = 'done'))
+       OR (SELECT d.state FROM outbox_effect d WHERE d.id = e.depends_on_id) = 'done')
 ORDER BY e.run_at, e.id LIMIT {{limit}} {{lock}}"""  # noqa: S608  constants and placeholders
+
+_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; "
 
 # MATERIALIZED: PostgreSQL must not run the locking query again for each row it is joined to.
 _CLAIM = """
@@ -150,8 +156,8 @@ UPDATE outbox_effect SET state = 'running', attempts = attempts + 1, claim_no = 
   lease_until = {lease}, batch_id = {batch}
 WHERE id IN (SELECT id FROM due)
 RETURNING id, claim_no, topic, "key", attempts, payload, version,
-  EXISTS (SELECT 1 FROM outbox_effect s WHERE s.topic = outbox_effect.topic AND s."key" = outbox_effect."key"
-          AND s.state = 'dead' AND s.id < outbox_effect.id),
+  EXISTS (SELECT 1 FROM outbox_effect s{by_dead} WHERE s.topic = CAST(outbox_effect.topic AS text)
+          AND s."key" = CAST(outbox_effect."key" AS text) AND s.state = 'dead' AND s.id < outbox_effect.id),
   batch_id, subject"""
 
 # A batching topic has thousands of waiting rows at times: which of them come first is asked once for all.
@@ -166,11 +172,27 @@ def claim(*, topics: Sequence[str], limit: int, owner: str) -> list[Claimed]:
     if (text := _texts.get(key)) is None:
         text = _texts[key] = _claim_text(len(topics), limit)
     values = [*topics, owner] if _on_server() else [stamp(at := now()), *topics, owner, stamp(at + LEASE)]
-    return sorted(Claimed(*row) for row in _rows(text, values))
+    return _claimed(text, values)
+
+
+def _claimed(text: str, values: Sequence[Any]) -> list[Claimed]:
+    with connection.cursor() as cursor:
+        if _on_server():
+            cursor.execute(_IN_ORDER + text, values)
+            while cursor.description is None and cursor.nextset():
+                pass
+        else:
+            cursor.execute(text, values)
+        return sorted(Claimed(*row) for row in cursor.fetchall())
 
 
 def _claim_text(topics: int, limit: int) -> str:
-    return _CLAIM.format(due=_due_text(topics, limit), lease=_in_seconds(LEASE)[0], batch="batch_id")
+    return _claiming(_due_text(topics, limit), batch="batch_id")
+
+
+def _claiming(due: str, *, batch: str) -> str:
+    by_dead = "" if _on_server() else _BY_DEAD
+    return _CLAIM.format(due=due, lease=_in_seconds(LEASE)[0], batch=batch, by_dead=by_dead)
 
 
 def _due_text(topics: int, limit: int, *, text: str = _DUE, lock: bool = True) -> str:
@@ -180,6 +202,7 @@ def _due_text(topics: int, limit: int, *, text: str = _DUE, lock: bool = True) -
         topics=_listed(topics),
         limit=limit,
         lock="FOR UPDATE OF e SKIP LOCKED" if server and lock else "",
+        by_due="" if server else _BY_DUE,
     )
 
 
@@ -193,9 +216,9 @@ def claim_batch(*, topic: str, limit: int, owner: str, batch: int, only: int | N
     """Due rows become ours as members of `batch`: those of the batch `only`, or those that are in none."""
     which = "e.batch_id IS NULL" if only is None else f"e.batch_id = {int(only)}"
     due = _due_text(1, limit).replace("e.topic IN", f"{which} AND e.topic IN")
-    text = _CLAIM.format(due=due, lease=_in_seconds(LEASE)[0], batch=int(batch))
+    text = _claiming(due, batch=str(int(batch)))
     values = [topic, owner] if _on_server() else [stamp(at := now()), topic, owner, stamp(at + LEASE)]
-    return sorted(Claimed(*row) for row in _rows(text, values))
+    return _claimed(text, values)
 
 
 _NUMBER = """
@@ -215,7 +238,8 @@ def number(objects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Numbered
 
 def next_due(topics: Sequence[str]) -> datetime | None:
     """When the next row of these topics is due, the past included; None when nothing waits."""
-    text = f"SELECT run_at FROM outbox_effect WHERE state = 'pending' AND topic IN ({_listed(len(topics))})"  # noqa: S608
+    by_due = "" if _on_server() else _BY_DUE
+    text = f"SELECT run_at FROM outbox_effect{by_due} WHERE state = 'pending' AND topic IN ({_listed(len(topics))})"  # noqa: S608
     found = _rows(f"{text} ORDER BY run_at, id LIMIT 1", topics)
     if not found:
         return None

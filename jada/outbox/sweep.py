@@ -133,6 +133,7 @@ def purge(at: datetime) -> int:
     final = (State.DONE, State.SUPERSEDED, State.CANCELLED)
     # What is done so long was created before that: so the index of states and ages finds it.
     old = Effect.objects.filter(state__in=final, created_at__lt=at - KEEP, done_at__lt=at - KEEP, waiters=None)
+    old = old.order_by()  # whichever the index gives first
     count, _ = Effect.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SLICE])).delete()
     keys = RequestKey.objects.filter(created_at__lt=at - KEEP).values_list("pk", flat=True)[:SLICE]
     RequestKey.objects.filter(pk__in=list(keys)).delete()
