@@ -70,6 +70,10 @@ class Holder:
     def can_be_told(self) -> bool:
         return self.open and self.by_mail and self.standing != Heard.IN_DOUBT
 
+    def in_words(self) -> str:
+        """What they hold, in a line: `Departs 4:30 PM`."""
+        return ", ".join(f"{what} {old}" for what, old, _ in self.differs if old) or str(self.standing.label)
+
     @property
     def state(self) -> SafeString:
         return pill(Heard.KNOWS if self.knows_by else self.standing)

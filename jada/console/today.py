@@ -147,6 +147,12 @@ def numbers(attention: Attention, *, at: datetime, crew: bool, deliveries: bool,
     return [Number(count, words, url, tone if count else "") for seen, count, words, url, tone in found if seen]
 
 
+def number_of_holders(count: int) -> list[Number]:
+    """People whose last mail tells a trip ahead as it was: the costliest thing on the page, so it stands first."""
+    words = "people hold an old time" if count != 1 else "person holds an old time"
+    return [Number(count, words, reverse("admin:attention", args=["old-time"]), "bad" if count else "")]
+
+
 def _list(model: str, query: str) -> str:
     return f"{reverse(f'admin:{model}_changelist')}?{query}"
 

@@ -40,6 +40,7 @@ from jada.outbox.troubles import LATE
 __all__ = ["around", "attention_at"]  # what the site hands on
 
 SEES_CREW, SEES_DELIVERIES, SEES_INTAKE = "crew.view_assignment", "outbox.view_effect", "intake.view_intakemessage"
+SEES_MAILS = "mail.view_message"
 SEES_BOOKINGS = permission_required("bookings.view_booking", raise_exception=True)
 CHANGES_BOOKINGS = permission_required("bookings.change_booking", raise_exception=True)
 
@@ -73,9 +74,10 @@ def today(request: HttpRequest) -> TemplateResponse:
         "title": "Today",
         "at": at,
         "day": todays.page_of(at=at, crew=crew, money=user.has_perm(booking_page.MONEY)),
-        "numbers": todays.numbers(
-            attention, at=at, crew=crew, deliveries=deliveries, intake=user.has_perm(SEES_INTAKE)
-        ),
+        "numbers": [
+            *(todays.number_of_holders(holders.open_count(at)) if crew and user.has_perm(SEES_MAILS) else []),
+            *todays.numbers(attention, at=at, crew=crew, deliveries=deliveries, intake=user.has_perm(SEES_INTAKE)),
+        ],
         "late": bool(attention.oldest_due and at - attention.oldest_due > LATE),
         "last": todays.last_deliveries() if deliveries else {},
         "sees_deliveries": deliveries,
@@ -98,12 +100,17 @@ def attention(request: HttpRequest, what: str) -> HttpResponse:
         places = todays.unreplaced(at).select_related("event__booking__vessel")
         rows = [(p.event.booking, str(p), "Declined, nobody else has it") for p in places]
         title, text = "Declined, not replaced", "Somebody said no, and nobody else has the place."
+    elif what == "old-time":
+        held = holders.trips_with_holders(at) if request.user.has_perm(SEES_MAILS) else []
+        rows = [(trip, one.name, one.in_words()) for trip, found in held for one in found]
+        title, text = "Holding an old time", "Their last mail tells the trip as it was. Its page tells them again."
     elif what == "unreached":
         rows = [(one.booking, one.who, one.why) for one in unreached(at)]
         title, text = "Mail does not reach them", "Telephone them, and correct the address on file."
     else:
         raise Http404
-    return _page(request, "admin/console/attention.html", {"title": title, "text": text, "rows": rows})
+    context = {"title": title, "text": text, "rows": rows, "part": "holders" if what == "old-time" else "crew"}
+    return _page(request, "admin/console/attention.html", context)
 
 
 @require_safe

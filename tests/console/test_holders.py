@@ -298,6 +298,19 @@ class TestTheCount:
         assert len(one) <= 8
 
 
+class TestToday:
+    def test_counts_them_and_lists_exactly_those(self, client: Client, ops: User, booking: Booking) -> None:
+        move(booking)
+        client.force_login(ops)
+
+        today = client.get("/admin/").content.decode()
+        listed = client.get("/admin/attention/old-time/").content.decode()
+
+        assert "<b>5</b><span>people hold an old time</span>" in today
+        assert listed.count("#holders") == 5
+        assert "Departs 1:00 PM" in listed
+
+
 class TestTheConsole:
     @pytest.fixture
     def console(self, client: Client, ops: User) -> Client:
