@@ -23,13 +23,14 @@ SECTIONS = ("raw", "engine", "product", "web", "peers", "growth", "memory")
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers that were started end with us
     asked = _arguments()
-    load = plan.QUICK if asked.quick else plan.Load()
-    if asked.sizes:
-        load = replace(load, sizes=tuple(int(size) for size in asked.sizes.split(",")))
+    os.environ["OUTBOX_THREADS"] = str(asked.threads)  # of every process that is measured
+    load = _load(asked)
     choice = Choice(tuple(asked.databases.split(",")), tuple(asked.hosts.split(",")), load)
     rounds = asked.rounds or (1 if asked.quick else 3)
     with places(Path(asked.folder), postgres=asked.postgres) as where:
-        facts = report.context(where, {"rounds": f"{rounds}, interleaved", "load": _words(load)})
+        facts = report.context(
+            where, {"rounds": f"{rounds}, interleaved", "load": _words(load), "threads of a host": str(asked.threads)}
+        )
         say("# Benchmark\n\n" + "".join(f"- {name}: {value}\n" for name, value in facts) + "\n")
         jobs = list(_jobs(where, choice, asked))
         results = _measure(jobs, rounds, once=frozenset({"memory"}))
@@ -42,6 +43,14 @@ def main() -> int:
     return 0 if kept else 1
 
 
+def _load(asked: argparse.Namespace) -> plan.Load:
+    named = {"burst": asked.burst, "loop": asked.loop, "memory": asked.memory}
+    named["sizes"] = tuple(int(size) for size in asked.sizes.split(",") if size)
+    return replace(
+        plan.QUICK if asked.quick else plan.Load(), **{name: value for name, value in named.items() if value}
+    )
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of a small load: a look, not a figure to quote")
@@ -49,6 +58,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections of: {','.join(SECTIONS)}")
     parser.add_argument("--databases", default="sqlite,postgres")
     parser.add_argument("--hosts", default="thread,worker,celery")
+    parser.add_argument("--burst", type=int, default=0, help="bookings of a burst (200)")
+    parser.add_argument("--loop", type=int, default=0, help="bookings of the open loop at 5/s (50)")
+    parser.add_argument("--memory", type=int, default=0, help="bookings before the worker's memory is read (10000)")
+    parser.add_argument("--threads", type=int, default=8, help="of a host, as OUTBOX_THREADS says it")
     parser.add_argument("--sizes", default="", help="bookings already there, such as 1,10000")
     parser.add_argument("--folder", default=str(Path(tempfile.gettempdir()) / "jada-bench"), help="on a real disk")
     parser.add_argument("--postgres", default=os.environ.get("PEER_PG", ""), help="host:port:user instead of our own")

@@ -33,17 +33,18 @@ def submit(one: Callable[[int], None], *, count: int, rate: float, first: int = 
         one(first + number)
 
 
-def start_host(threads: int) -> Iterator[int]:
-    """The host that BENCH_HOST names, until the generator is closed; its process id."""
+@contextmanager
+def hosted() -> Iterator[int]:
+    """The host that BENCH_HOST names, with the threads that OUTBOX_THREADS names; its process id."""
     from jada.outbox import host  # after django.setup()
 
     kind = os.environ["BENCH_HOST"]
     if kind == "thread":
-        stop = host.start_threads(count=threads)
+        stop = host.start_threads()
         yield os.getpid()
         stop.set()
         return
-    worker = [sys.executable, "manage.py", "outbox_worker", "--threads", str(threads)]
+    worker = [sys.executable, "manage.py", "outbox_worker"]
     celery = [sys.executable, "-m", "celery", "-A", "jada", "worker", "-c", "2", "--without-gossip"]
     celery += ["--without-mingle", "-l", "ERROR"]
     with (Path(os.environ["BENCH_RUN"]) / f"{kind}.log").open("wb") as out:
@@ -60,21 +61,16 @@ def start_host(threads: int) -> Iterator[int]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-@contextmanager
-def hosted(threads: int = 4) -> Iterator[int]:
-    yield from start_host(threads)
-
-
 def memory_of(pid: int) -> float:
-    """MB of a process and its children that are resident and not shared."""
-    total = 0.0
+    """MB that are resident: of the process, or of the largest of its children."""
+    largest = 0.0
     for number in (pid, *_children(pid)):
         try:
             text = Path(f"/proc/{number}/smaps_rollup").read_text()
         except OSError:
             continue
-        total = max(total, sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Rss:")) / 1024)
-    return total
+        largest = max(largest, sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Rss:")) / 1024)
+    return largest
 
 
 def _children(pid: int) -> list[int]:

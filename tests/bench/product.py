@@ -46,12 +46,13 @@ def main(count: int, rate: float, delay: float) -> None:
                 raise SystemExit("The host did not deliver the first bookings within a minute: see its log.")
             committed.clear()
             durations.clear()
+            at_first = memory_of(pid)
             if delay:
                 rig.order("delay", times=None, seconds=delay / 1000)
             submit(one, count=count, rate=rate, first=WARM)
             _wait(seconds=max(300, count))
             figures = _judge(rig, committed)
-            answer(**figures, book50=log.percentile(durations, 0.5), host_mb=memory_of(pid))
+            answer(**figures, book50=log.percentile(durations, 0.5), host_mb=memory_of(pid), first_mb=at_first)
 
 
 def _begin(rig: Rig) -> None:

@@ -124,6 +124,7 @@ COLUMNS = (  # figure, its head, its digits
     ("book50", "book() p50", 1),
     ("lost", "lost", 0),
     ("twice", "twice", 0),
+    ("first_mb", "host MB at first", 0),
     ("host_mb", "host MB", 0),
 )
 
