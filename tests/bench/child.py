@@ -69,7 +69,9 @@ def memory_of(pid: int) -> float:
             text = Path(f"/proc/{number}/smaps_rollup").read_text()
         except OSError:
             continue
-        largest = max(largest, sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Rss:")) / 1024)
+        largest = max(
+            largest, sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Rss:")) / 1024
+        )
     return largest
 
 
