@@ -14,7 +14,7 @@ def is_sqs(url: str) -> bool:
     return url.startswith("sqs:")
 
 
-def options(url: str, *, queue_url: str, region: str) -> dict[str, Any]:
+def options(url: str, queue_url: str, region: str) -> dict[str, Any]:
     """The transport's options. Another endpoint than AWS's own is the SDK's affair (`AWS_ENDPOINT_URL`).
 
     SQS gets its one queue by address: looking for it, or making it, would need rights over every queue of the account.

@@ -227,9 +227,7 @@ RECONCILE_HEAL = env.bool("RECONCILE_HEAL", True)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 80  # seconds; shorter than the outbox lease of 90
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = broker.options(
-    CELERY_BROKER_URL, queue_url=env.str("CELERY_QUEUE_URL", ""), region=AWS_REGION
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker.options(CELERY_BROKER_URL, env.str("CELERY_QUEUE_URL", ""), AWS_REGION)
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = not broker.is_sqs(CELERY_BROKER_URL)  # SQS has no broadcast
 CELERY_BEAT_SCHEDULE = {
     "outbox-sweep": {"task": "outbox.sweep", "schedule": 15.0},

@@ -160,6 +160,13 @@ class TestRights:
         assert grant["Principal"] == {"Service": "sns.amazonaws.com"}
         assert grant["Condition"] == {"ArnEquals": {"aws:SourceArn": {"!Ref": "MailTopic"}}}
 
+    def test_an_old_ring_is_forgotten_and_one_under_way_comes_to_nobody_else(self, resources: dict[str, Any]) -> None:
+        bell = properties(resources, "BellQueue")
+
+        assert bell["MessageRetentionPeriod"] <= 300
+        assert bell["VisibilityTimeout"] > settings.CELERY_TASK_TIME_LIMIT
+        assert "RedrivePolicy" not in bell  # a ring that was lost is nobody's loss
+
 
 @pytest.mark.slow
 def test_cfn_lint_finds_nothing() -> None:
