@@ -12,6 +12,7 @@ SLUG_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[a-z0-9]+-(?:morning|afternoon|sunse
 
 NOON, SUNSET_FROM = 12, 16  # local hours at which the day's parts begin
 LONGEST_NAME = 24
+FOLDER = "g/"  # of the bucket, and of the addresses
 
 _UNDECOMPOSED = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}

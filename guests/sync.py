@@ -26,7 +26,7 @@ from jada.failures import Outcome, Refused, Retry
 from jada.mail.letters import Address, letter
 from jada.outbox import wording
 from jada.outbox.batches import members_since
-from jada.outbox.copies import Copy
+from jada.outbox.copies import PERSON, Copy, reader
 from jada.outbox.invariants import Finding, examine
 from jada.outbox.models import Mirror
 from jada.outbox.plans import plan
@@ -161,6 +161,30 @@ def see_it_live(work: Work) -> None:
         raise Refused(f"The public address answers as {fetched.content_type!r}, not {HTML!r}: browsers misread it.")
     if stored and version == newest and fetched.sha256 != stored.sha256:
         raise Refused("The public address answers with other bytes than the bucket holds: something rewrites pages.")
+
+
+@reader("guests.strays")
+class Strays:
+    """Pages in the bucket that no row knows: a second, poorer page of a trip, put there by hand, still has readers."""
+
+    keys = (codes.FOLDER,)
+
+    def plan(self) -> None:
+        return None
+
+    def copies(self, key: str, version: int) -> list[Copy]:
+        found = [name for names in _bucket().names(key) for name in _unknown(names)]
+        return [Copy(store="bucket", object=name, found={}, wanted=None, cure=PERSON) for name in found]
+
+
+def _unknown(names: list[str]) -> list[str]:
+    stems = {name: name.removeprefix(codes.FOLDER).rpartition(".")[0] for name in names}
+    pages = GuestPage.objects.filter(code__in=[stem.upper() for stem in stems.values()])
+    known = {code.lower() for code in pages.values_list("code", flat=True)}
+    known |= set(PageSlug.objects.filter(slug__in=stems.values()).values_list("slug", flat=True))
+    written = Mirror.objects.filter(topic__in=(PAGE, SLUG), key__in=[*stems.values(), *map(str.upper, stems.values())])
+    known |= {key.lower() for key in written.values_list("key", flat=True)}  # a last word, at the address of a page
+    return [name for name, stem in stems.items() if stem not in known]
 
 
 # --- what stands outside, for reconcile ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,11 @@ from jada.aws import clients
 from jada.failures import Outcome, Refused, Retry
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import (
+        HeadObjectOutputTypeDef,
+        ListObjectsV2RequestTypeDef,
+        PutObjectRequestTypeDef,
+    )
 
 # Browsers ask every time; the edge may keep a page 5 minutes, which bounds the harm of a lost invalidation.
 PAGE_CACHE: Final = "max-age=0, s-maxage=300, stale-while-revalidate=60"
@@ -101,6 +106,17 @@ class GuestPageStorage(S3Storage):  # type: ignore[misc]  # the base class has n
             sha256=_sha256(body),
             stated_sha256=answer["Metadata"].get("sha256", ""),
         )
+
+    def names(self, prefix: str) -> Iterator[list[str]]:
+        """The keys under `prefix` as they are listed: up to a thousand at a time, one call each."""
+        request: ListObjectsV2RequestTypeDef = {"Bucket": self.bucket_name, "Prefix": prefix}
+        more = True
+        while more:
+            with clients.calling():
+                answer = clients.s3().list_objects_v2(**request)
+            yield [stored["Key"] for stored in answer.get("Contents", [])]
+            more = answer["IsTruncated"]
+            request["ContinuationToken"] = answer.get("NextContinuationToken", "")
 
     def _head(self, name: str) -> HeadObjectOutputTypeDef | None:
         with clients.calling():

@@ -62,8 +62,8 @@ class Difference:
 class Reader(Protocol):
     """`copies` may call the network and raises a DeliveryFailure when a copy cannot be read.
 
-    One that is no projection has `plan()` as well, the objects as `plans` wants them, and `heal(key, at=...)`: True
-    when the object is right again, or will be.
+    One that is no projection has `plan()` as well, the objects as `plans` wants them, or None and its few `keys`; and
+    `heal(key, at=...)`: True when the object is right again, or will be.
     """
 
     def copies(self, key: str, version: int) -> list[Copy]: ...
@@ -98,6 +98,12 @@ def planned(name: str) -> QuerySet[Any] | None:
     """The objects that should have copies, as rows of (key, subject, starts_at)."""
     rows: QuerySet[Any] | None = _readers[name].plan() if name in _readers else plans.planned(name)
     return rows
+
+
+def keys_of(name: str) -> tuple[str, ...]:
+    """Those of a reader that looks at a few places and not at objects one by one: a whole folder, say."""
+    keys: tuple[str, ...] = getattr(reader_of(name), "keys", ())
+    return keys
 
 
 def copies_of(name: str, key: str, version: int) -> list[Copy]:

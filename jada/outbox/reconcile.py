@@ -24,7 +24,7 @@ from django.utils.timezone import now
 
 from jada.failures import DeliveryFailure
 from jada.outbox import registry
-from jada.outbox.copies import PERSON, Copy, Difference, copies_of, differences, planned, readable, reader_of
+from jada.outbox.copies import PERSON, Copy, Difference, copies_of, differences, keys_of, planned, readable, reader_of
 from jada.outbox.entries import enqueue
 from jada.outbox.enums import UNFINISHED, State
 from jada.outbox.models import Effect, Mirror
@@ -233,6 +233,10 @@ def due(*, at: datetime) -> Iterator[Object]:
             for key, about in _first(waiting):
                 seen.add(key)
                 yield Object(name, key, about)
+        read_today = Mirror.objects.filter(topic=name, checked_at__gt=at - DAY)
+        for key in set(keys_of(name)) - set(read_today.filter(key__in=keys_of(name)).values_list("key", flat=True)):
+            seen.add(key)
+            yield Object(name, key)
         astray = ~Q(differences=[]) & Q(checked_at__lte=at - HOUR)
         mirrors = Mirror.objects.filter(Q(checked_at=None) | Q(checked_at__lte=at - DAY) | astray, topic=name)
         for key in mirrors.order_by(F("checked_at").asc(nulls_first=True)).values_list("key", flat=True)[:SLICE]:
@@ -268,9 +272,10 @@ def _sliced(planned_rows: QuerySet[Any]) -> Iterator[tuple[str, str]]:
 def _known(name: str, subject: str) -> list[str]:
     """Keys that were written once, though no plan names them any more."""
     if subject:
-        keys = Effect.objects.about(subject).filter(topic=name).values_list("key", flat=True)
+        keys: Iterable[str] = Effect.objects.about(subject).filter(topic=name).values_list("key", flat=True)
         return sorted(set(keys))
-    return list(Mirror.objects.filter(topic=name).order_by("key").values_list("key", flat=True))
+    keys = Mirror.objects.filter(topic=name).order_by("key").values_list("key", flat=True)
+    return list(dict.fromkeys([*keys_of(name), *keys]))
 
 
 # --- by the clock -----------------------------------------------------------------------------------------------------

@@ -236,6 +236,18 @@ class TestTheCalendarFile:
         assert look().findings == []
 
 
+class TestAStrayPage:
+    def test_that_no_row_knows_is_named_and_left_to_a_person(self, booking: Booking) -> None:
+        name = "g/2026-11-07-dana-sunset.html"
+        clients.s3().put_object(Bucket=settings.GUEST_BUCKET, Key=name, Body=b"4:30 PM", ContentType="text/html")
+
+        report = look(heal=True)
+
+        assert differing(report) == {("bucket", name, "object")}
+        assert told(report, "object") == ("there", "missing")
+        assert [f.standing for f in report.findings] == [DIFFERS]
+
+
 class TestTheEdge:
     def test_that_serves_an_old_page_though_the_bucket_is_right_is_found_and_healed(
         self, booking: Booking, stack: dict[str, str]
