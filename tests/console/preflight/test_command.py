@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Model
 from django.utils.timezone import now
 from pytest_django import Settings
 
+from guests.models import GuestPage
 from jada.audit.actors import SYSTEM
 from jada.console.models import PreflightRun
 from jada.console.preflight import here, report, services
@@ -193,19 +194,39 @@ class TestWhole:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_lacks_its_tables_is_a_finding_and_hides_no_other(settings: Settings, stack: Any) -> None:
-    settings.CREW_BASE_URL = "http://127.0.0.1:9"
+@pytest.mark.parametrize(("model", "turned"), [(GuestPage, "database.answers"), (Heartbeat, "host.worker")])
+def test_a_table_that_is_missing_is_a_finding_and_hides_no_other(
+    settings: Settings, model: type[Model], turned: str
+) -> None:
+    settings.OUTBOX_HOST, settings.AWS_ENDPOINT_URL = "worker", "http://127.0.0.1:9"
+    table = model._meta.db_table
     with connection.schema_editor() as editor:
-        editor.alter_db_table(PreflightRun, "console_preflightrun", "elsewhere")
+        editor.alter_db_table(model, table, "elsewhere")
     try:
         status, said = command("--json")
     finally:
         with connection.schema_editor() as editor:
-            editor.alter_db_table(PreflightRun, "elsewhere", "console_preflightrun")
+            editor.alter_db_table(model, "elsewhere", table)
 
-    assert status == 1  # nobody delivers in these tests
-    assert json.loads(said)["findings"]
-    assert not PreflightRun.objects.exists()
+    found = {f["code"]: f["level"] for f in json.loads(said)["findings"]}
+    assert status == 1
+    assert found[turned] == "error"
+    assert found["keys.service"] == found["disk.data"] == "ok"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_kept_is_said_all_the_same(looks: list[Check]) -> None:
+    table = PreflightRun._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(PreflightRun, table, "elsewhere")
+    try:
+        status, said = command()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(PreflightRun, "elsewhere", table)
+
+    assert status == 0
+    assert "The worker runs." in said
 
 
 def test_every_code_is_there_once() -> None:
