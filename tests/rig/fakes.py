@@ -43,6 +43,26 @@ class Service(Protocol):
     def fault(self, action: str) -> Reply: ...
 
 
+class Nothing:
+    """Whatever else AWS has: it may be asked for, and says that it cannot."""
+
+    name = "nothing"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def named(self, request: Request) -> tuple[str, str]:
+        return request.headers.get("x-amz-target", request.path), ""
+
+    def fault(self, action: str) -> Reply:
+        return Reply(501)
+
+    def act(self, request: Request, op: str, key: str) -> Reply:
+        with self.world.lock:
+            self.world.note(request, self.name, op, key, "refused", code="NotImplemented")
+        return Reply(501, b"{}", JSON)
+
+
 class Fakes:
     def __init__(self, ledger: Path) -> None:
         self.world = World(ledger)
@@ -54,12 +74,13 @@ class Fakes:
         self.ses, self.edge = SES(world, self.sqs), Edge(world, self.s3, self.cloudfront)
         served: list[Service] = [self.s3, self.sqs, self.cloudfront, self.dynamodb, self.ses, CloudFormation(world)]
         self.services = {service.name: service for service in served}
+        self.nothing = Nothing(world)
 
     def answer(self, request: Request) -> Reply:
         if request.path.startswith("/_rig/"):
             return self._control(request)
         signed = SIGNED_FOR.search(request.headers.get("authorization", ""))
-        service: Service = self.services[signed[1]] if signed else self.edge
+        service: Service = self.services.get(signed[1], self.nothing) if signed else self.edge
         op, key = service.named(request)
         delay, order = self.world.orders.take(service.name, op, key)
         if delay:

@@ -63,7 +63,7 @@ def run(options: Options, folder: Path) -> Verdict:
         season.run()
         monkey.rest()
         quiet = time.time()
-        decided = drain(company, office)
+        decided = drain(company, office, seconds=DRAIN + options.bookings / 2)
         written = rig.lines()  # before the judge reads the copies
         verdict = judge(
             season.trips, company.ask("judge"), written, late_after=quiet + BOUND, clocks=bool(monkey.did["clock"])
@@ -75,13 +75,18 @@ def run(options: Options, folder: Path) -> Verdict:
     return verdict
 
 
-def drain(company: Company, office: Office) -> dict[str, int]:
-    """Until nothing is owed; then a person decides about what is stuck, asking those who know, and it drains again."""
-    until(lambda: office.act("left") == 0, "An empty outbox", seconds=DRAIN, pause=0.3)
-    taken = [line.effect for line in company.rig.lines("ses", "SendEmail", "accepted")]
-    decided = office.act("decide", arrived=[int(pk) for pk in set(taken) if pk])
-    until(lambda: office.act("left") == 0, "An empty outbox", seconds=DRAIN, pause=0.3)
-    return dict(decided)
+def drain(company: Company, office: Office, *, seconds: float) -> dict[str, int]:
+    """Until nothing is owed; then a person decides about what is stuck, asking those who know, and it drains again.
+
+    What is owed after `seconds` stays so: the judge names it.
+    """
+    with contextlib.suppress(TimeoutError):
+        until(lambda: office.act("left") == 0, "An empty outbox", seconds=seconds, pause=0.3)
+        taken = [line.effect for line in company.rig.lines("ses", "SendEmail", "accepted")]
+        decided = office.act("decide", arrived=[int(pk) for pk in set(taken) if pk])
+        until(lambda: office.act("left") == 0, "An empty outbox", seconds=seconds, pause=0.3)
+        return dict(decided)
+    return {"nobody, for it did not drain": 0}
 
 
 def shown(options: Options, verdict: Verdict) -> str:
