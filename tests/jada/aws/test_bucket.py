@@ -206,3 +206,19 @@ class TestKeys:
     def test_an_undecided_suffix_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"'\.exe'"):
             content_type_of("a/b.exe")
+
+
+class TestNames:
+    def test_are_of_the_folder_alone(self, pages: GuestPageStorage) -> None:
+        pages.publish(KEY, page("Welcome", 1), version=1)
+
+        assert list(pages.names("g/")) == [[KEY]]
+
+    def test_come_a_call_at_a_time_until_none_is_left(self, pages: GuestPageStorage) -> None:
+        with Stubber(clients.s3()) as stub:
+            first = {"IsTruncated": True, "NextContinuationToken": "more", "Contents": [{"Key": "g/a.html"}]}
+            stub.add_response("list_objects_v2", first, {"Bucket": ANY, "Prefix": "g/"})
+            last = {"IsTruncated": False, "Contents": [{"Key": "g/b.html"}]}
+            stub.add_response("list_objects_v2", last, {"Bucket": ANY, "Prefix": "g/", "ContinuationToken": "more"})
+
+            assert list(pages.names("g/")) == [["g/a.html"], ["g/b.html"]]
