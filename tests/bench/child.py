@@ -36,6 +36,7 @@ def submit(one: Callable[[int], None], *, count: int, rate: float, first: int = 
 @contextmanager
 def hosted() -> Iterator[int]:
     """The host that BENCH_HOST names, with the threads that OUTBOX_THREADS names; its process id."""
+    import jada.celery  # noqa: F401  (the doorbell rings at it, as in every process that serves requests)
     from jada.outbox import host  # after django.setup()
 
     kind = os.environ["BENCH_HOST"]
@@ -45,7 +46,7 @@ def hosted() -> Iterator[int]:
         stop.set()
         return
     worker = [sys.executable, "manage.py", "outbox_worker"]
-    celery = [sys.executable, "-m", "celery", "-A", "jada", "worker", "-c", "2", "--without-gossip"]
+    celery = [sys.executable, "-m", "celery", "-A", "tests.bench.celery_app", "worker", "-c", "2", "--without-gossip"]
     celery += ["--without-mingle", "-l", "ERROR"]
     with (Path(os.environ["BENCH_RUN"]) / f"{kind}.log").open("wb") as out:
         process = subprocess.Popen(

@@ -23,6 +23,7 @@ def main(count: int) -> None:
     from django.test import Client
     from django.utils.timezone import now
 
+    import jada.celery  # noqa: F401  (the doorbell rings at it, as in every process that serves requests)
     from tests.bench.company import DAYS, lay_out
     from tests.conftest import SERVICE_KEY
 
