@@ -94,10 +94,11 @@ class AmountsForm(forms.Form):
 def around(booking: Booking, user: User, at: datetime) -> dict[str, Any]:
     """The template's context, part by part; a part that the person may not see is absent."""
     crew = crew_part(booking) if user.has_perm("crew.view_assignment") else None
-    holders = holders_of(booking, at=at) if user.has_perm("mail.view_message") else []
+    mails = user.has_perm("mail.view_message")
+    holders = holders_of(booking, at=at) if mails else []
     ledger = None
     if user.has_perm("outbox.view_effect"):
-        ledger = ledger_of(booking, holders, at=at, money=user.has_perm(MONEY_MESSAGE))
+        ledger = ledger_of(booking, holders, at=at, money=user.has_perm(MONEY_MESSAGE), mails=mails)
     return {
         "pills": pills(booking),
         "crew": crew,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,15 +82,20 @@ class Row:
         return pill(self.light)
 
 
-def ledger_of(booking: Booking, holders: Iterable[Holder], *, at: datetime, money: bool) -> list[Row]:
-    """Every row, the copies first; what is stuck and has no row of its own comes last."""
+def ledger_of(
+    booking: Booking, holders: Iterable[Holder], *, at: datetime, money: bool, mails: bool = True
+) -> list[Row]:
+    """Every row, the copies first; what is stuck and has no row of its own comes last.
+
+    `mails` and `money` say whether the reader may open the kept mails, and those that show money.
+    """
     effects = list(Effect.objects.about(booking.subject).order_by("-pk")[: 4 * SHOWN])
     page = GuestPage.objects.filter(booking=booking).prefetch_related("slugs").first()
     copies = Copies(booking, page, effects, at)
     names = names_of(booking)
-    mails = _mails(booking, holders, names, at=at, money=money)
-    rows = [*copies.rows(), *(row for _, row in mails)]
-    shown = {row.effect for row in rows} | {key for key, _ in mails}
+    told = _mails(booking, holders, names, at=at, money=money)
+    rows = [*copies.rows(), *(row if mails else replace(row, url="") for _, row in told)]
+    shown = {row.effect for row in rows} | {key for key, _ in told}
     stuck = [effect for effect in effects if effect.state in STUCK and effect.pk not in shown][:SHOWN]
     return [*rows, *_left_over(stuck, names, at=at)] if stuck else rows
 

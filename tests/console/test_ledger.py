@@ -178,6 +178,13 @@ class TestMoney:
         assert rows(booking, money=True)[office].url
         assert rows(booking, money=False)[office].url == ""
 
+    def test_no_mail_is_a_link_for_who_may_read_none(self, frozen: None, booking: Booking) -> None:
+        in_place(booking)
+
+        found = ledger_of(booking, [], at=NOW, money=True, mails=False)
+
+        assert {row.url for row in found if row.what.startswith("Mail")} == {""}
+
 
 @pytest.mark.django_db
 class TestThePage:

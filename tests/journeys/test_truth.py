@@ -332,7 +332,9 @@ class TestWhatIsAboutToBeWritten:
         assert Effect.objects.count() == owed
 
 
-class TestRawSql:
+class TestF32:
+    """Raw SQL behind our back."""
+
     def test_a_calendar_row_moved_behind_our_back_is_found_and_healed(self, booking: Booking) -> None:
         entry = CalendarEntry.objects.get(booking=booking)
         with connection.cursor() as cursor:
