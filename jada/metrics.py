@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jada.keys import hash_of
-from jada.mail.models import Message
+from jada.mail.models import MailEvent, Message
 from jada.outbox import signs
 from jada.outbox.batches import members_since
 from jada.outbox.enums import UNFINISHED, State
@@ -146,6 +146,12 @@ class Outbox(Collector):
         )
         mails = Message.objects.filter(pk__gt=_newest(Message), sent_at__gte=since).count()
         yield _gauge("jada_mails_sent_last_hour", "Mails that the mail service accepted within the last hour.", mails)
+        refused = MailEvent.objects.refused().filter(received_at__gte=since).count()
+        yield _gauge(
+            "jada_mail_events_refused_last_hour",
+            "Messages in the queue of mail events that are not our topic's, or that nobody understands.",
+            refused,
+        )
 
         month = self.at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         paths = members_since(PAGE_EDGE, month)

@@ -85,7 +85,7 @@ class MailEventQuerySet(models.QuerySet["MailEvent"]):
         return self.filter(applied_at=None, problem="")
 
     def refused(self) -> MailEventQuerySet:
-        return self.exclude(problem="")
+        return self.filter(kind=EventKind.OTHER)
 
 
 class MailEvent(models.Model):
@@ -120,6 +120,7 @@ class MailEvent(models.Model):
         indexes = [
             models.Index("effect_no", name="mail_event_of_effect", condition=Q(effect_no__isnull=False)),
             models.Index("id", name="mail_event_waiting", condition=Q(applied_at=None, problem="")),
+            models.Index("received_at", name="mail_event_refused", condition=Q(kind=EventKind.OTHER)),
         ]
 
     def __str__(self) -> str:

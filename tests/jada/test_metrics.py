@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jada.checks import findings
 from jada.keys import hash_of
+from jada.mail import inbox
+from jada.mail.events import Told
 from jada.mail.models import Message
 from jada.outbox import heartbeats
 from jada.outbox.enums import Mode, State
@@ -92,6 +94,12 @@ class TestWhatItSays:
         assert said["jada_outbox_delivered_last_hour", "crew.event"] == 1
         assert said["jada_mails_sent_last_hour",] == 1
 
+    def test_what_the_queue_of_mail_events_held_that_is_not_ours(self, client: Client) -> None:
+        inbox.keep(told=[Told(identity="new", problem="It is no notification.")], at=NOW - timedelta(minutes=2))
+        inbox.keep(told=[Told(identity="old", problem="It is no notification.")], at=NOW - timedelta(hours=2))
+
+        assert scrape(client)["jada_mail_events_refused_last_hour",] == 1
+
     def test_how_many_addresses_were_invalidated_this_month(self, client: Client) -> None:
         for reference, at in (("a", NOW), ("b", NOW - timedelta(days=40))):
             Batch.objects.create(topic="guests.page_edge", reference=reference, size=7, created_at=at, done_at=at)
@@ -118,11 +126,11 @@ class TestWhatItSays:
         self, client: Client, django_assert_num_queries: Any
     ) -> None:
         owed("first")
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(16):
             client.get("/metrics")
         for n in range(20):
             owed(f"a{n}", state=State.DEAD, cause="bug")
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(16):
             client.get("/metrics")
 
 
