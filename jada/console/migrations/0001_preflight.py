@@ -4,30 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PreflightRun',
+            name="PreflightRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ran_at', models.DateTimeField(db_index=True)),
-                ('ran_by', models.CharField(max_length=150)),
-                ('seconds', models.FloatField()),
-                ('version', models.CharField(max_length=40)),
-                ('commit', models.CharField(blank=True, max_length=64)),
-                ('errors', models.PositiveSmallIntegerField()),
-                ('warnings', models.PositiveSmallIntegerField()),
-                ('findings', models.JSONField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ran_at", models.DateTimeField(db_index=True)),
+                ("ran_by", models.CharField(max_length=150)),
+                ("seconds", models.FloatField()),
+                ("version", models.CharField(max_length=40)),
+                ("commit", models.CharField(blank=True, max_length=64)),
+                ("errors", models.PositiveSmallIntegerField()),
+                ("warnings", models.PositiveSmallIntegerField()),
+                ("findings", models.JSONField()),
             ],
             options={
-                'ordering': ['-ran_at', '-pk'],
-                'permissions': [('run_preflight', 'Can run the preflight')],
-                'default_permissions': ('view',),
+                "ordering": ["-ran_at", "-pk"],
+                "permissions": [("run_preflight", "Can run the preflight")],
+                "default_permissions": ("view",),
             },
         ),
     ]
