@@ -69,9 +69,16 @@ def _inserted(pk: int | None, topic: str, key: str, mode: Mode, lane: str) -> Ef
     if pk is None:
         raise RuntimeError(f"{topic} {key}: a row waits already, behind the lock of its lane.")
     fp("after_insert")
-    transaction.on_commit(_ring, robust=True)
+    _ring_once()
     names = ("id", "topic", "key", "mode", "lane", "state")
     return Effect.from_db(connection.alias, names, (pk, topic, key, mode.value, lane, State.PENDING.value))
+
+
+def _ring_once() -> None:
+    """However many rows an act writes: unless the last callback of this very savepoint rings already."""
+    callbacks = connection.run_on_commit
+    if not callbacks or callbacks[-1][:2] != (set(connection.savepoint_ids), _ring):
+        transaction.on_commit(_ring, robust=True)
 
 
 def _ring() -> None:

@@ -93,6 +93,7 @@ INSERT INTO outbox_effect (topic, "key", mode, lane, subject, fact, payload, dep
   state, attempts, claim_no, claimed_by, version, result, cause, last_error)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, {run_at}, %s, 'pending', 0, 0, '', 0, '{{}}', '', '')
 ON CONFLICT DO NOTHING RETURNING id"""
+_INSERT_AT, _INSERT_NOW = _INSERT.format(run_at="%s"), _INSERT.format(run_at="clock_timestamp()")
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
@@ -109,15 +110,19 @@ def insert(
     run_at: datetime | None = None,
 ) -> int | None:
     """Lock the lane and insert one row at its end; None when a row that may stand there once already does."""
-    due, when = (_in_seconds(timedelta(0))) if run_at is None else ("%s", [stamp(run_at)])
-    text = _INSERT.format(run_at=due)
-    values = [topic, key, mode, lane, subject, fact, json.dumps(dict(payload or {})), depends_on, *when, stamp(now())]
+    created, server = stamp(now()), _on_server()
+    values = [topic, key, mode, lane, subject, fact, json.dumps(dict(payload)) if payload else "{}", depends_on]
+    if run_at is None and server:
+        text = _INSERT_NOW
+    else:
+        text = _INSERT_AT
+        values.append(created if run_at is None else stamp(run_at))
     with connection.cursor() as cursor:
-        if _on_server():  # two statements, one way to the server and back; each sees what was committed before it
-            cursor.execute(f"{_LOCK};{text}", [lane, *values])
+        if server:  # two statements, one way to the server and back; each sees what was committed before it
+            cursor.execute(f"{_LOCK};{text}", [lane, *values, created])
             cursor.nextset()
         else:
-            cursor.execute(text, values)
+            cursor.execute(text, [*values, created])
         row = cursor.fetchone()
     return row[0] if row else None
 
