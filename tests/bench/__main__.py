@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tests.bench import bars, peers, plan, report
 from tests.bench.places import Databases, Places, places
-from tests.bench.plan import Choice, Failed, Job
+from tests.bench.plan import Choice, Failed, Figures, Job
 
-SECTIONS = ("raw", "engine", "product", "web", "peers", "growth", "memory")
+SECTIONS = ("engine", "product", "web", "peers", "growth", "memory")
 
 
 def main() -> int:
@@ -74,7 +74,6 @@ def _arguments() -> argparse.Namespace:
 def _jobs(where: Places, choice: Choice, asked: argparse.Namespace) -> Iterator[Job]:
     databases = Databases(where)
     made = {
-        "raw": lambda: plan.raw(where, choice),
         "engine": lambda: plan.engine(where, databases, choice),
         "peers": lambda: peers.jobs(where, choice, asked.peers, asked.peers_python),
         "growth": lambda: plan.growth(where, databases, choice),
@@ -84,7 +83,7 @@ def _jobs(where: Places, choice: Choice, asked: argparse.Namespace) -> Iterator[
     }
     for section in SECTIONS:
         if section in asked.only.split(","):
-            yield from made[section]()
+            yield from plan.beside_raw(made[section](), list(plan.raw(where, choice)))
 
 
 def _measure(jobs: list[Job], rounds: int, *, once: frozenset[str]) -> report.Results:
@@ -93,18 +92,24 @@ def _measure(jobs: list[Job], rounds: int, *, once: frozenset[str]) -> report.Re
         say(f"{skipped.skip}\n")
     wanted = [job for job in jobs if not job.skip]
     for number in range(rounds):
-        for place, job in enumerate(wanted, 1):
-            if number and job.name[0] in once:
-                continue
-            say(f"[{time.strftime('%T')}] round {number + 1}/{rounds}, {place}/{len(wanted)}: {', '.join(job.name)} … ")
-            try:
-                found = job.measure()
-            except Failed as failure:
-                say(f"FAILED: {failure}\n")
-                continue
-            results.setdefault(job.name, []).append(found)
-            say(_in_short(found) + "\n")
+        found = _round([job for job in wanted if not number or job.name[0] not in once], f"round {number + 1}/{rounds}")
+        for name, measured in found.items():
+            results.setdefault(name, []).append(report.merged(measured))
     return results
+
+
+def _round(jobs: list[Job], title: str) -> dict[tuple[str, ...], list[Figures]]:
+    found: dict[tuple[str, ...], list[Figures]] = {}
+    for place, job in enumerate(jobs, 1):
+        say(f"[{time.strftime('%T')}] {title}, {place}/{len(jobs)}: {', '.join(job.name)} … ")
+        try:
+            figures = job.measure()
+        except Failed as failure:
+            say(f"FAILED: {failure}\n")
+            continue
+        found.setdefault(job.name, []).append(figures)
+        say(_in_short(figures) + "\n")
+    return found
 
 
 def _in_short(found: dict[str, float]) -> str:

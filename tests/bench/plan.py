@@ -24,7 +24,7 @@ class Load:
     burst: int = 200
     loop: int = 50
     rate: float = 5.0
-    raw: int = 500
+    raw: int = 200
     sizes: tuple[int, ...] = (1, 10_000, 1_000_000)
     delays: tuple[int, ...] = (0, 20, 80)  # ms that an effect takes outside
     memory: int = 10_000
@@ -70,6 +70,15 @@ def raw(places: Places, choice: Choice) -> Iterator[Job]:
     for database in choice.databases:
         url = places.url(database, "bench_raw" if database == "sqlite" else "postgres")
         yield Job(("raw", database, "driver", "burst"), partial(_raw, places, url, choice.load.raw))
+
+
+def beside_raw(jobs: Iterator[Job], drivers: list[Job]) -> Iterator[Job]:
+    """The bare driver again before each burst that is compared with it: the disk's mood changes within a minute."""
+    of = {driver.name[1]: driver for driver in drivers}
+    for job in jobs:
+        if job.name[0] in ("engine", "product") and job.name[-1] == "burst":
+            yield of[job.name[1]]
+        yield job
 
 
 def _raw(places: Places, url: str, count: int) -> Figures:

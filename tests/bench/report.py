@@ -78,6 +78,11 @@ def _output(*command: str, cwd: Path | None = None) -> str:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
+def merged(measured: list[dict[str, float]]) -> dict[str, float]:
+    """One round's figures of what was measured more than once in it."""
+    return {figure: median(found[figure] for found in measured) for figure in measured[0]}
+
+
 def middle(results: Results, name: Name, figure: str) -> float | None:
     found = [round_[figure] for round_ in results.get(name, ()) if round_.get(figure) is not None]
     return median(found) if found else None
