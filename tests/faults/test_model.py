@@ -34,6 +34,7 @@ from tests.faults.stage import pass_time
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 KEYS, LANES = ("a", "b"), ("mail:x", "mail:y")
+TOPIC_OF = {"a": "thing", "b": "plain"}
 ENDS = (
     "ok", "ok", "retry", "refused", "misconfigured", "bug", "died before", "died after",
     "in doubt", "withdrawn", "overslept", "overtaken",
@@ -81,7 +82,6 @@ class World:
 
 
 def inhabit(world: World) -> None:
-    @registry.projection("thing", lane="thing:{key}", then=("thing.edge", "thing.seen"))
     class Things:
         def view(self, key: str) -> Thing | None:
             return world.rows.get(key)
@@ -100,6 +100,10 @@ def inhabit(world: World) -> None:
 
         def read_back(self, key: str) -> Seen | None:
             return None
+
+    # Two kinds of it: followed by steps, and plain (which is recorded together with others).
+    registry.projection("thing", lane="thing:{key}", then=("thing.edge", "thing.seen"))(Things)
+    registry.projection("plain", lane="plain:{key}")(Things)
 
     @registry.batch_step("thing.edge", lane="thing:{key}", batching=Batching(lambda key: [f"/{key}"], "/*"))
     def edge(order: Order) -> str:
@@ -161,13 +165,13 @@ class Machine(RuleBasedStateMachine):
     def changes(self, key: str, weight: int | None) -> None:
         with transaction.atomic():
             self.world.rows[key] = Thing(weight) if weight is not None else None
-            enqueue("thing", key)
+            enqueue(TOPIC_OF[key], key)
 
     @rule(lane=st.sampled_from(LANES), after=st.sampled_from((None, *KEYS)), doubt=st.sampled_from(("again", "hold")))
     def has_something_to_say(self, lane: str, after: str | None, doubt: str) -> None:
         self.facts += 1
         with transaction.atomic():
-            waits, fact = ("thing", after) if after else None, f"fact {self.facts}"
+            waits, fact = (TOPIC_OF[after], after) if after else None, f"fact {self.facts}"
             said = enqueue_message("letter", f"{self.facts} {doubt}", lane=lane, fact=fact, after=waits)
             again = enqueue_message("letter", "again", lane=lane, fact=fact)
         assert said is not None
@@ -223,6 +227,14 @@ class Machine(RuleBasedStateMachine):
                 self.claims.append(mine)
         self.notes()
         self.left_as = self.all_rows()
+
+    @precondition(lambda self: self.claims)
+    @rule()
+    def is_overtaken(self) -> None:
+        """Whoever stands still: the row is rescued, and claimed by another who stands still."""
+        pass_time(LEASE_OVER)
+        sweep()
+        self.claims += self.take(3)
 
     @rule(by=st.sampled_from((LEASE_OVER, DOUBT_OVER, DAYS)))
     def time_passes_and_somebody_sweeps(self, by: timedelta) -> None:
@@ -280,7 +292,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_number_falls(self) -> None:
-        for mirror in Mirror.objects.filter(topic="thing"):
+        for mirror in Mirror.objects.filter(topic__in=TOPIC_OF.values()):
             stands = self.world.copies.get(mirror.key, (0, None))[0]
             assert stands >= self.highest.get(mirror.key, 0), "I5: the copy fell"
             assert mirror.applied_version <= stands <= mirror.version, "I5: a number nobody took, or none that was"
@@ -304,8 +316,8 @@ class Machine(RuleBasedStateMachine):
             sweep()
             host.drain()
         stuck = set(Effect.objects.filter(state=State.DEAD).values_list("topic", "key"))
-        for mirror in Mirror.objects.filter(topic="thing"):
-            if not {("thing", mirror.key), ("thing.edge", mirror.key)} & stuck:
+        for mirror in Mirror.objects.filter(topic__in=TOPIC_OF.values()):
+            if not {(mirror.topic, mirror.key), ("thing.edge", mirror.key)} & stuck:
                 wanted = (mirror.applied_version, self.world.rows.get(mirror.key))
                 assert self.world.copies[mirror.key] == wanted, f"I6: {mirror.key} stands as it should not"
         waiting = {v for v in violations(at=clock() - DAYS) if v.invariant != "I2"}
