@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from bookings.models import Booking
-from jada.outbox import bell, breakers, failpoints, heartbeats, host, registry
+from jada.outbox import bell, host, registry
 from jada.outbox.enums import Mode, State
 from jada.outbox.models import Effect
 from jada.outbox.registry import Work
@@ -28,25 +29,13 @@ from jada.outbox.sweep import sweep
 from tests.factories.bookings import VesselFactory, a_booking
 from tests.faults import stage
 from tests.faults.chaos.machine import until
-from tests.faults.trips import a_trip, failing, leave_only, page_of, puts, work_off
+from tests.faults.trips import a_trip, die_at, leave_only, next_month, page_of, puts, today, work_off
 from tests.rig.client import Rig
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="about one file that several processes share")
-
-
-@pytest.fixture(autouse=True)
-def no_thread_outlives_its_test() -> Iterator[None]:
-    yield
-    host.finish()
-    breakers.forget()
-    failpoints.forget()
-    heartbeats.forget()
-    for thread in threading.enumerate():
-        if thread.name in {"outbox-sweeper", "outbox-schedule"}:
-            thread.join(10)
 
 
 # --- dead for an hour ------------------------------------------------------------------------------------------------
@@ -86,10 +75,10 @@ def test_f28_ten_thousand_rows_of_a_dead_hour_are_alarmed_and_delivered_in_the_o
     stage.pass_time(HOUR)
 
     ready = client.get("/health/ready").json()
-    delivered = host.drain(budget=20_000)
+    while not host.drain_together():  # a Celery task's turn; the next one goes on
+        pass
 
     assert ready["oldest_due_seconds"] >= 3600
-    assert delivered == 10_000
     assert not Effect.objects.exclude(state=State.DONE).exists()
     assert sum(map(len, told.values())) == 10_000
     assert all(order == sorted(order) for order in told.values())
@@ -97,8 +86,7 @@ def test_f28_ten_thousand_rows_of_a_dead_hour_are_alarmed_and_delivered_in_the_o
 
 def test_f28_without_a_beat_a_worker_alone_rescues_and_delivers(fake_aws: Rig) -> None:
     booking = a_trip()
-    with failing("after_claim:kill:1"):
-        stage.fork(lambda mouth: host.drain())
+    die_at("after_claim")
     stage.pass_time(HOUR)
 
     host.start_threads(count=2)
@@ -110,22 +98,22 @@ def test_f28_without_a_beat_a_worker_alone_rescues_and_delivers(fake_aws: Rig) -
 # --- another hour ----------------------------------------------------------------------------------------------------
 
 
-def elsewhen(by: timedelta, act: Callable[[], object]) -> stage.Life:
-    """Done by a process whose host has another time."""
+def elsewhen(by: timedelta, act: Callable[[], object]) -> Callable[[], None]:
+    """As on a host that has another time."""
 
-    def shifted(mouth: stage.Mouth) -> None:
+    def shifted() -> None:
         with time_machine.travel(datetime.now(UTC) + by, tick=True):
             act()
 
-    return stage.fork(shifted)
+    return shifted
 
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR], ids=["ahead", "behind"])
 def test_f30_what_a_worker_of_another_hour_leaves_behind_is_delivered_in_time(by: timedelta, fake_aws: Rig) -> None:
     booking = a_trip()
     leave_only("guests.page", "guests.page_edge", "guests.page_seen", "crew.event")
-    with failing("after_claim:kill:1"):
-        elsewhen(by, host.drain)
+    stage.pass_time()  # due for a host that is behind, too
+    die_at("after_claim", elsewhen(by, host.drain))
 
     work_off(rounds=6)
 
@@ -137,7 +125,7 @@ def test_f30_what_a_worker_of_another_hour_leaves_behind_is_delivered_in_time(by
 def test_f30_a_sweeper_of_another_hour_makes_no_second_mail_and_loses_nothing(by: timedelta, fake_aws: Rig) -> None:
     a_trip()
     stopped = stage.fork(_claim_and_stand)
-    elsewhen(by, sweep)
+    stage.fork(lambda mouth: elsewhen(by, sweep)())
 
     work_off(rounds=6)
     if stopped.stands:
@@ -161,11 +149,10 @@ def _claim_and_stand(mouth: stage.Mouth) -> None:
 @pytest.mark.parametrize("by", [HOUR, -HOUR], ids=["ahead", "behind"])
 def test_f30_a_lease_is_measured_by_the_clock_of_the_database(by: timedelta, fake_aws: Rig) -> None:
     a_trip()
-    with failing("after_claim:kill:1"):
-        elsewhen(by, host.drain)
+    die_at("after_claim", elsewhen(by, host.drain))
 
     lease = Effect.objects.get(state=State.RUNNING).lease_until
-    elsewhen(by, sweep)
+    stage.fork(lambda mouth: elsewhen(by, sweep)())
 
     assert lease is not None
     assert timedelta(0) < lease - datetime.now(UTC) < timedelta(minutes=5)
@@ -178,6 +165,9 @@ def test_f30_a_lease_is_measured_by_the_clock_of_the_database(by: timedelta, fak
 @on_sqlite
 def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig, tmp_path: Path) -> None:
     vessels = [VesselFactory() for _ in range(4)]
+    alone = median(
+        _timed(lambda: a_booking(at=today(), starts_at=next_month(), vessel=VesselFactory())) for _ in range(5)
+    )
     host.start_threads(count=2)
     over = time.monotonic() + 8
     times: list[float] = []
@@ -186,10 +176,14 @@ def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig,
     def write(number: int) -> None:
         trip = 0
         while time.monotonic() < over:
-            began = time.monotonic()
-            start = datetime(2027, 6, 1, 20, tzinfo=UTC) + timedelta(days=trip)
-            a_booking(vessel=vessels[number], starts_at=start, guest_email=f"guest-{number}@example.com")
-            times.append(time.monotonic() - began)
+            start = next_month() + timedelta(days=trip)
+            options = {
+                "at": today(),
+                "vessel": vessels[number],
+                "starts_at": start,
+                "guest_email": f"guest-{number}@example.com",
+            }
+            times.append(_timed(partial(a_booking, **options)))
             trip += 1
             time.sleep(0.05)
         connections.close_all()
@@ -201,13 +195,20 @@ def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig,
             each.result()  # "database is locked" would be raised here
 
     assert len(times) > 20
-    assert sorted(times)[math.ceil(0.95 * len(times)) - 1] < 1
+    # A second, or on a machine that is busy with others what the same write alone allows to expect of six at once.
+    assert sorted(times)[math.ceil(0.95 * len(times)) - 1] < max(1.0, 20 * alone)
     assert len(copies) >= 4
     for copy in copies:
         _is_whole(copy)
     host.finish()
     work_off()
     assert not Effect.objects.unfinished().exists()
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 def _back_up_until(over: float, folder: Path, copies: list[Path]) -> None:

@@ -6,7 +6,7 @@ The fakes' ledger is the judge: it says what took effect outside, and in which o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,25 +19,18 @@ from jada.audit.actors import SYSTEM
 from jada.aws import clients, public, table
 from jada.failures import Outcome, Retry
 from jada.mail.models import Message
-from jada.outbox import breakers, failpoints, host
+from jada.outbox import breakers, host
 from jada.outbox.enums import State
 from jada.outbox.models import Effect
-from tests.factories.bookings import NOW
 from tests.faults import stage
-from tests.faults.trips import LEASE_IS_OVER, a_trip, code_of, die_at, leave_only, page_of, puts, work_off
+from tests.faults.chaos.machine import until
+from tests.faults.trips import LEASE_IS_OVER, a_trip, code_of, die_at, leave_only, page_of, puts, today, work_off
 from tests.rig.client import Rig
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-GONE_AT = datetime(2027, 9, 1, tzinfo=UTC)
+GONE_AT = datetime(2099, 9, 1, tzinfo=UTC)
 EDGE, PAGE, SEEN = "guests.page_edge", "guests.page", "guests.page_seen"
-
-
-@pytest.fixture(autouse=True)
-def nothing_armed() -> Iterator[None]:
-    yield
-    failpoints.forget()
-    breakers.forget()
 
 
 @pytest.fixture
@@ -91,7 +84,7 @@ def test_f07_a_put_whose_answer_was_lost_is_found_there_already(fake_aws: Rig) -
 
 def test_f19_a_trip_cancelled_before_anything_left_tells_nobody_and_its_page_says_so(fake_aws: Rig) -> None:
     booking = a_trip()
-    cancel_booking(booking=booking, reason="Gale warning", by=SYSTEM, at=NOW)
+    cancel_booking(booking=booking, reason="Gale warning", by=SYSTEM, at=today())
 
     work_off()
 
@@ -104,7 +97,7 @@ def test_f19_cancelled_between_put_and_invalidation_everything_follows_in_order(
     fake_aws.order("503", service="cloudfront", op="CreateInvalidation", times=None)
     host.drain()
     seen_in_public(code_of(booking))  # the edge keeps the page of a trip that is on
-    cancel_booking(booking=booking, reason="Gale warning", by=SYSTEM, at=NOW)
+    cancel_booking(booking=booking, reason="Gale warning", by=SYSTEM, at=today())
     fake_aws.calm()
 
     work_off()
@@ -165,7 +158,7 @@ def test_f22_a_put_that_arrives_after_the_deletion_does_not_bring_the_item_back(
     with pytest.raises(Retry):  # both attempts are still on their way
         table.put_event({"event_id": "EV1", "title": "Sunset"}, version=1, digest="d1")
     ended = table.tombstone("EV1", 2, GONE_AT)
-    await_lines(fake_aws, "PutItem", 3)
+    until(lambda: len(fake_aws.lines("dynamodb", "PutItem")) == 3, "The arrival of what was late", seconds=20)
 
     assert ended is Outcome.WRITTEN
     lines = [(line.version, line.outcome) for line in fake_aws.lines("dynamodb", "PutItem")]
@@ -183,7 +176,7 @@ def test_f23_a_page_that_returns_to_an_earlier_text_is_safe_from_a_stale_writer(
     fake_aws.order("delay", service="s3", op="PutObject", times=1, seconds=1)
     ends: list[Outcome] = []
     stale = meanwhile(lambda: ends.append(publish("stale", 2)))  # it has looked, and its put is on its way
-    await_lines(fake_aws, "HeadObject", 2)
+    until(lambda: fake_aws.fired() == 1, "The stale writer's put", seconds=20)
     publish("B", 3)
     publish("A", 4)
     stale.join(20)
@@ -191,12 +184,6 @@ def test_f23_a_page_that_returns_to_an_earlier_text_is_safe_from_a_stale_writer(
     assert ends == [Outcome.NEWER]
     assert puts(fake_aws, "g/xhqgmdh.html") == [(1, "accepted"), (3, "accepted"), (4, "accepted"), (2, "refused")]
     assert storages["guest"].read("g/xhqgmdh.html").version == 4
-
-
-def await_lines(rig: Rig, op: str, count: int) -> None:
-    from tests.faults.chaos.machine import until
-
-    until(lambda: len(rig.lines("*", op)) >= count, f"{count} lines of {op}", seconds=20)
 
 
 # --- one invalidation ------------------------------------------------------------------------------------------------

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-import pytest
 from django.db import transaction
 
 from bookings.models import Booking
@@ -23,10 +22,21 @@ from tests.rig.client import Rig
 LEASE_IS_OVER = timedelta(minutes=3)
 
 
+def today() -> datetime:
+    """Processes and a database server take part, which no test moves in time."""
+    return datetime.now(UTC)
+
+
+def next_month() -> datetime:
+    """A start: at noon or one at the dock."""
+    return today().replace(hour=20, minute=0, second=0, microsecond=0) + timedelta(days=30)
+
+
 def a_trip() -> Booking:
     """Crew to invite, a guest to tell, a page, an item, a mail to the office: nothing of it is delivered yet."""
     captain()
-    return a_booking(vessel=crewed_vessel(captains=1, mates=0, hosts_over_12=0), guest_email="dana@example.com")
+    vessel = crewed_vessel(captains=1, mates=0, hosts_over_12=0)
+    return a_booking(vessel=vessel, at=today(), starts_at=next_month(), guest_email="dana@example.com")
 
 
 def code_of(booking: Booking) -> str:
@@ -55,19 +65,15 @@ def work_off(*, rounds: int = 12, passing: timedelta = LEASE_IS_OVER) -> None:
         stage.pass_time(passing)
 
 
-def die_at(place: str, *, nth: int = 1) -> None:
-    """A worker is killed there while it delivers."""
-    with failing(f"{place}:kill:{nth}"):
-        life = stage.fork(lambda mouth: host.drain())
-    assert life.killed
+def die_at(place: str, act: Callable[[], object] = host.drain, *, nth: int = 1) -> None:
+    """A process is killed there. The fault is ordered in that process alone: threads of this one pass the place too."""
 
+    def armed(mouth: stage.Mouth) -> None:
+        os.environ["FAILPOINT"] = f"{place}:kill:{nth}"
+        failpoints.forget()
+        act()
 
-@contextmanager
-def failing(order: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FAILPOINT", order)
-        yield
-    failpoints.forget()
+    assert stage.fork(armed).killed
 
 
 def puts(rig: Rig, key: str) -> list[tuple[int | None, str]]:
