@@ -1,4 +1,4 @@
-"""F7, F19, F20, F22, F23, F24: what AWS holds is right in the end, whoever dies, is late or is refused on the way.
+"""F7, F19, F20, F22, F23, F24, F32: what AWS holds is right in the end, whoever dies, is late or is refused on the way.
 
 The fakes' ledger is the judge: it says what took effect outside, and in which order.
 """
@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 from django.conf import settings
 from django.core.files.storage import storages
+from django.db import connection
 
 from bookings.services import cancel_booking
 from jada.audit.actors import SYSTEM
@@ -22,6 +23,7 @@ from jada.mail.models import Message
 from jada.outbox import breakers, host
 from jada.outbox.enums import State
 from jada.outbox.models import Effect
+from jada.outbox.reconcile import HEALING, Object, reconcile
 from tests.faults import stage
 from tests.faults.chaos.machine import until
 from tests.faults.trips import LEASE_IS_OVER, a_trip, code_of, die_at, leave_only, page_of, puts, today, work_off
@@ -220,3 +222,21 @@ def test_f24_the_answer_of_an_invalidation_is_lost_and_it_is_ordered_once(fake_a
     assert fake_aws.fired() == 2
     assert outcomes[:1] == ["accepted"]
     assert set(outcomes[1:]) == {"same"}
+
+
+# --- behind our back -------------------------------------------------------------------------------------------------
+
+
+def test_f32_what_raw_sql_changed_behind_our_back_is_found_and_healed(fake_aws: Rig) -> None:
+    booking = a_trip()
+    work_off()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE bookings_booking SET party_size = 11 WHERE public_id = %s", [booking.public_id])
+    item = Object("crew.event", booking.public_id)
+
+    found = reconcile([item], heal=True)
+    work_off()
+
+    assert len(found.of(HEALING)) == 1
+    assert fake_aws.items()[booking.public_id]["party_size"] == {"N": "11"}
+    assert reconcile([item], heal=False).clean
