@@ -102,7 +102,7 @@ def failing(case: Case) -> Callable[[Mouth], None]:
 
     def live(mouth: Mouth) -> None:
         if case.failpoint in cases.ACT and not case.is_step:
-            order(case, mouth, nth=1 if case.failpoint == "before_commit" else nth_insert(case))
+            order(case, mouth, nth=nth_insert(case) if case.failpoint == "after_insert" else 1)
             book(case)
         else:
             book(case)
