@@ -208,6 +208,13 @@ class Machine(RuleBasedStateMachine):
         for mine in self.take(limit):
             self.deliver(mine, how)
 
+    @rule(key=st.sampled_from(KEYS), how=st.sampled_from(("died after", "overslept", "overtaken")))
+    def is_lost_behind_its_call(self, key: str, how: str) -> None:
+        """A change whose call has happened and whose record has not: the one window, so it is drawn by itself."""
+        self.changes(key, 2)
+        for mine in self.take(1):
+            self.deliver(mine, how)
+
     @rule(limit=st.integers(1, 3))
     def claims_and_stands_still(self, limit: int) -> None:
         self.claims += self.take(limit)
@@ -336,7 +343,7 @@ def test_no_order_of_transitions_breaks_an_invariant(monkeypatch: pytest.MonkeyP
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=50,
+            max_examples=150,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
