@@ -132,12 +132,12 @@ def requeue(row: Effect, *, claim_no: int, since: tuple[State, ...], guard: Any 
 
 
 def note(taken: Claim, outcome: str, error: str, *, effect_id: int | None = None, claim_no: int | None = None) -> None:
-    started = now() - timedelta(seconds=taken.age())
+    at = sql.clock()  # a doubt lasts from here: it must not begin in the hour of a host whose clock is wrong
     Attempt.objects.create(
         effect_id=effect_id or taken.effect_id,
         claim_no=claim_no or taken.claim_no,
-        started_at=started,
-        at=now(),
+        started_at=at - timedelta(seconds=taken.age()),
+        at=at,
         outcome=outcome,
         error=clean(error),
     )

@@ -23,7 +23,7 @@ from django.test import Client
 from bookings.models import Booking
 from jada.outbox import bell, host, registry
 from jada.outbox.enums import Mode, State
-from jada.outbox.models import Effect
+from jada.outbox.models import Attempt, Effect
 from jada.outbox.registry import Work
 from jada.outbox.sweep import sweep
 from tests.factories.bookings import VesselFactory, a_booking
@@ -157,6 +157,19 @@ def test_f30_a_lease_is_measured_by_the_clock_of_the_database(by: timedelta, fak
     assert lease is not None
     assert timedelta(0) < lease - datetime.now(UTC) < timedelta(minutes=5)
     assert Effect.objects.filter(state=State.RUNNING).count() == 1  # not rescued early
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("by", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_f30_a_doubt_begins_by_the_clock_of_the_database(by: timedelta, fake_aws: Rig) -> None:
+    a_trip()
+    leave_only("mail.message")
+    fake_aws.order("lost", service="ses", op="SendEmail", times=1)
+
+    stage.fork(lambda mouth: elsewhen(by, host.drain)())
+
+    since = Attempt.objects.get(outcome="in_doubt").at
+    assert abs(since - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 # --- one file --------------------------------------------------------------------------------------------------------
