@@ -92,7 +92,9 @@ def _read(stream: BinaryIO, connection: socket.socket) -> Request | None:
     if headers.get("transfer-encoding", "").lower() == "chunked":
         body = _chunks(stream)
     else:
-        body = stream.read(int(headers.get("content-length") or 0))
+        body = stream.read(length := int(headers.get("content-length") or 0))
+        if len(body) < length:
+            return None  # whoever sent it died in the middle: nothing was asked
     if "aws-chunked" in headers.get("content-encoding", ""):
         body = _aws_chunks(body)
     return Request(first[0].decode(), first[1].decode(), headers, body)

@@ -33,6 +33,7 @@ class Trip:
     event: str = ""
     want: dict[str, Any] = field(default_factory=dict)
     asked: int = 0
+    late: dict[str, list[Any]] = field(default_factory=dict)  # edits that were asked for again, for want of an answer
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +108,11 @@ class Season:
         change: dict[str, Any] = {name: value for name, value in edit.items() if name == "party_size"}
         if "minutes" in edit:
             change["starts_at"] = (self.starts(trip) + timedelta(minutes=edit["minutes"])).isoformat()
+        before = trip.asked
         status, answer = self._ask(trip, "PATCH", f"/api/events/{trip.event}", change)
+        if trip.asked > before + 1:
+            for name, value in change.items():
+                trip.late.setdefault(name, []).append(value)
         if status != 200:
             trip.wrong.append(f"PATCH: {status} {answer}")
             return
