@@ -162,6 +162,19 @@ def test_f13_a_worker_stopped_beyond_its_lease_sends_no_mail(world: World) -> No
     assert not Attempt.objects.filter(outcome="in_doubt").exists()
 
 
+def test_f13_a_stale_claim_marks_nothing_while_another_has_the_row(world: World) -> None:  # noqa: F811
+    say()
+    (stale,) = claim()
+    after_the_lease()
+    (held,) = claim()
+
+    run(stale)
+    assert world.sent == []
+    run(held)
+
+    assert world.sent == ["said"]
+
+
 def test_f13_a_worker_that_knows_how_long_it_stood_does_not_begin(world: World) -> None:  # noqa: F811
     row = owe()
     (mine,) = claim()
