@@ -93,8 +93,8 @@ class Rig:
 @contextlib.contextmanager
 def running(path: Path, *, port: int = 0) -> Iterator[Rig]:
     """The fakes in a process of their own, which nobody's signals reach; their ledger at `path`."""
-    args = [sys.executable, "-m", "tests.rig.fakes", "--port", str(port), "--ledger", str(path)]
-    process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True)
+    args = [sys.executable, "-m", "tests.rig.fakes", "--port", str(port), "--ledger", str(path), "--until-eof"]
+    process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE, start_new_session=True)
     try:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -102,5 +102,6 @@ def running(path: Path, *, port: int = 0) -> Iterator[Rig]:
     finally:
         process.terminate()
         process.wait(10)
-        if process.stdout:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                stream.close()

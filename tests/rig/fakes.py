@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -156,11 +157,19 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
+def _end_with_the_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Strict fakes of AWS and of the public edge, with a ledger.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--until-eof", action="store_true", help="end when the input ends: with whoever started it")
     asked = parser.parse_args()
+    if asked.until_eof:
+        threading.Thread(target=_end_with_the_input, daemon=True).start()
     server = Server(asked.port, Fakes(asked.ledger).answer)
     url = f"http://127.0.0.1:{server.port}"
     sys.stdout.write(json.dumps({"url": url, "ledger": str(asked.ledger), "environment": environment(url)}) + "\n")
