@@ -128,6 +128,7 @@ class BookingForm(TimedForm):
         self.initial.setdefault("token", secrets.token_urlsafe(12))  # one form rendered is one booking made
         if self.instance.pk:
             self.initial["seen_revision"] = self.instance.revision
+            del self.fields["take_as"]  # asked once, when it is booked: its page shows no such field
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
