@@ -14,7 +14,7 @@ from typing import Any, Final
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.utils.timezone import now
 
@@ -25,7 +25,7 @@ from jada.mail import inbox
 from jada.mail.events import read, tag_of
 from jada.mail.letters import Address, Letter, kinds, letter_of
 from jada.mail.models import MailEvent, Message
-from jada.outbox.enums import State
+from jada.outbox.enums import Cause, State
 from jada.outbox.invariants import Finding, examine
 from jada.outbox.models import Attempt
 from jada.outbox.registry import Withdrawn, Work, courier
@@ -52,7 +52,7 @@ class Mail:
         if message.kind not in kinds():
             raise Unknown(f"This worker does not know letters of the kind {message.kind}: it runs older code.")
         letter = letter_of(message.kind)
-        if reason := letter.withdrawn(message):
+        if reason := letter.withdrawn(message) or _overtaken(message):
             return Withdrawn(reason)
         to = letter.address(message)
         if to is None or not to.email:
@@ -99,6 +99,13 @@ class Mail:
         if rule == "once":
             return "resend" if _repeats(work) <= 1 else "hold"
         return rule
+
+
+def _overtaken(message: Message) -> str:
+    """Why a mail that was given up and is tried again is too late: whoever reads it last must not read the older one."""
+    newer = Message.objects.about(message.subject_of).filter(recipient=message.recipient, pk__gt=message.pk)
+    may_have_left = Q(sent_at__isnull=False) | Q(effect__state=State.IN_DOUBT) | Q(effect__cause=Cause.IN_DOUBT)
+    return "A newer mail about the same has left since." if newer.filter(may_have_left).exists() else ""
 
 
 def _sender_of(message: Message) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.utils.timezone import now
 from pytest_django import Settings
 
 from jada.aws import clients
@@ -22,9 +23,10 @@ from jada.mail.letters import Address
 from jada.mail.models import BlockedAddress, Message
 from jada.mail.services import owe_message, withdraw_messages
 from jada.outbox import host, registry
-from jada.outbox.enums import State
+from jada.outbox.enums import Cause, State
 from jada.outbox.models import Attempt, Effect
 from jada.outbox.registry import Work
+from jada.outbox.services import retry
 from tests.emulator import Emulator
 from tests.factories.bookings import NOW
 from tests.rig.client import Rig
@@ -130,6 +132,41 @@ def test_a_mail_no_longer_worth_sending_is_withdrawn_at_the_last_look(letter: Le
     message.refresh_from_db()
     assert message.state == State.CANCELLED
     assert not message.sent_at
+
+
+def given_up(message: Message, cause: Cause) -> Message:
+    Effect.objects.filter(pk=message.effect_id).update(state=State.DEAD, cause=cause, claim_no=1)
+    return message
+
+
+def tried_again(message: Message) -> State:
+    assert retry(effect=Effect.objects.get(pk=message.effect_id), at=now())
+    host.drain()
+    return Message.objects.get(pk=message.pk).state
+
+
+def test_a_mail_that_is_tried_again_never_follows_a_newer_one(letter: Letter, fake_aws: Rig) -> None:
+    refused = given_up(owe("test:at-15:30"), Cause.REFUSED)
+    owe("test:at-16:30")
+    host.drain()
+
+    assert tried_again(refused) == State.CANCELLED
+    assert len(fake_aws.mails()) == 1
+
+
+def test_a_mail_that_is_tried_again_does_not_follow_one_that_may_have_left(letter: Letter, fake_aws: Rig) -> None:
+    refused = given_up(owe("test:at-15:30"), Cause.REFUSED)
+    given_up(owe("test:at-16:30"), Cause.IN_DOUBT)
+
+    assert tried_again(refused) == State.CANCELLED
+
+
+def test_a_mail_that_is_tried_again_goes_before_a_newer_one_that_waits(letter: Letter, fake_aws: Rig) -> None:
+    refused = given_up(owe("test:at-15:30"), Cause.REFUSED)
+    newer = owe("test:at-16:30")
+
+    assert tried_again(refused) == State.DONE
+    assert Message.objects.get(pk=newer.pk).state == State.DONE
 
 
 def test_without_an_address_on_file_it_stands_before_a_person(letter: Letter) -> None:
