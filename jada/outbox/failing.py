@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import Count, F, Max, Min, Value
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
@@ -60,15 +60,25 @@ def _doubt(taken: Claim, reason: str) -> None:
 
 
 def _retry(taken: Claim, failure: Retry) -> None:
-    """The world's fault, not the row's: the attempt is given back, and the row waits for `RETRY_FOR` at the most."""
+    """The world's fault, not the row's: the attempt is given back, and it is tried again for `RETRY_FOR` at the most."""
     reason = str(failure)
-    row = Effect.objects.only("created_at").filter(pk=taken.effect_id).first()
-    if row is None or now() - row.created_at > RETRY_FOR:
+    since, tries = _tried(taken.effect_id)
+    if since is not None and now() - since > RETRY_FOR:
         _fail(taken, Cause.RETRY, reason)
         return
-    pause = failure.after or timedelta(seconds=backoff(row.history.filter(outcome="retry").count()))
+    # A pause that the other side names is the least: who asks for days asks less and less often.
+    pause = max(failure.after or timedelta(0), timedelta(seconds=backoff(tries)))
     run_at = sql.clock() + pause
     put_back(taken, error=reason, cause=Cause.RETRY, note_as="retry", attempts=_one_less(), run_at=run_at)
+
+
+def _tried(effect_id: int) -> tuple[datetime | None, int]:
+    """Since when and how often a row has been tried again, after a person last gave it its tries anew."""
+    history = Attempt.objects.filter(effect=effect_id).order_by()
+    given_up = history.filter(outcome="dead").aggregate(last=Max("claim_no"))["last"] or 0
+    tries = history.filter(outcome="retry", claim_no__gt=given_up)
+    found = tries.aggregate(since=Min("at"), count=Count("pk"))
+    return found["since"], found["count"]
 
 
 def _fail(taken: Claim, cause: Cause, error: str) -> None:
@@ -110,25 +120,40 @@ def put_back(
 
 
 def requeue(row: Effect, *, claim_no: int, since: tuple[State, ...], guard: Any = None, **changes: Any) -> bool:
-    """Back in its place in the lane; a state row that a newer one has overtaken is superseded instead.
+    """Back in its place in the lane; of two state rows that wait for the same, the older is superseded.
 
     `guard` is one more condition on the row as it is now, such as a lease that has run out.
     """
     with transaction.atomic():
         lock_lane(row.lane)
-        newer = Effect.objects.filter(lane=row.lane, topic=row.topic, state=State.PENDING, pk__gt=row.pk)
-        overtaken = newer.first() if row.mode == Mode.STATE else None
-        if overtaken:
-            changes = {"state": State.SUPERSEDED, "done_at": now(), "batch": None}
-        else:
-            changes |= {"state": State.PENDING, "done_at": None}
         rows = Effect.objects.filter(pk=row.pk, state__in=since, claim_no=claim_no)
         if guard is not None:
             rows = rows.filter(guard)
-        moved = rows.update(lease_until=None, **changes)
-        if moved and overtaken:
-            Effect.objects.filter(depends_on=row, state=State.PENDING).update(depends_on=overtaken)
-        return bool(moved)
+        if not rows.select_for_update().values_list("pk", flat=True).first():
+            return False
+        beside = _waiting_beside(row)
+        if beside and beside.pk > row.pk:
+            changes = {"state": State.SUPERSEDED, "done_at": now(), "batch": None}
+            _pass_on(row, to=beside)
+        else:
+            changes |= {"state": State.PENDING, "done_at": None}
+            if beside:  # an older one that a person retried while this one was under way
+                Effect.objects.filter(pk=beside.pk).update(state=State.SUPERSEDED, done_at=now(), batch=None)
+                _pass_on(beside, to=row)
+        rows.update(lease_until=None, **changes)
+        return True
+
+
+def _waiting_beside(row: Effect) -> Effect | None:
+    """The one other state row that waits for the same: of the two, only the newer may."""
+    if row.mode != Mode.STATE:
+        return None
+    waiting = Effect.objects.filter(lane=row.lane, topic=row.topic, mode=Mode.STATE, state=State.PENDING)
+    return waiting.exclude(pk=row.pk).first()
+
+
+def _pass_on(row: Effect, *, to: Effect) -> None:
+    Effect.objects.filter(depends_on=row, state=State.PENDING).update(depends_on=to)
 
 
 def note(taken: Claim, outcome: str, error: str, *, effect_id: int | None = None, claim_no: int | None = None) -> None:
@@ -144,7 +169,8 @@ def note(taken: Claim, outcome: str, error: str, *, effect_id: int | None = None
 
 
 def clean(error: str) -> str:
-    return without_secrets(error)[:2000]
+    """As it may be kept: without secrets, and without the characters that a database refuses."""
+    return without_secrets(error)[:2000].replace("\0", "").encode(errors="replace").decode()
 
 
 def backoff(tries: int) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
 
 from jada.outbox import bell, heartbeats, registry
-from jada.outbox.enums import Cause, State
+from jada.outbox.enums import UNFINISHED, Cause, State
 from jada.outbox.failing import TRIES, requeue
 from jada.outbox.failpoints import fp
 from jada.outbox.models import Attempt, Batch, Effect, RequestKey
@@ -35,7 +35,7 @@ def sweep(*, at: datetime | None = None) -> None:
     """
     at = at or clock()
     fp("in_sweep")
-    done = [_did(piece, at) for piece in (rescue, settle, purge, alarm)]
+    done = [_did(piece, at) for piece in (rescue, settle, untangle, purge, alarm)]
     if all(done):
         heartbeats.beat(heartbeats.SWEEPER, at=at)
 
@@ -56,15 +56,23 @@ def rescue(at: datetime) -> int:
     lost = Effect.objects.filter(over)
     rescued = 0
     for row in lost.filter(state=State.RUNNING):
-        if row.attempts >= TRIES[Cause.BUG]:  # it takes its worker down each time
-            rescued += _give_up(row, over, at)
-        else:
-            rescued += _put_back(row, over, at)
+        # One that takes its worker down each time is given up.
+        act = _give_up if row.attempts >= TRIES[Cause.BUG] else _put_back
+        rescued += _try(act, row, over, at)
     for row in lost.filter(state=State.SENDING):
-        rescued += _put_in_doubt(row, over, at)
+        rescued += _try(_put_in_doubt, row, over, at)
     if rescued:
         bell.ring()
     return rescued
+
+
+def _try(act: Callable[..., int], row: Effect, *given: Any) -> int:
+    """One row that cannot be helped must not keep the others from it."""
+    try:
+        return act(row, *given)
+    except Exception:
+        logger.exception("Unable to help #%s", row.pk)
+        return 0
 
 
 @transaction.atomic
@@ -104,10 +112,7 @@ def settle(at: datetime) -> int:
         since = row.history.filter(outcome="in_doubt").values_list("at", flat=True).first()
         if since is None or at - since < DOUBT_LASTS or row.topic not in registry.known():
             continue
-        try:
-            settled += _settle(row, at)
-        except Exception:
-            logger.exception("Unable to settle #%s", row.pk)  # the others are settled
+        settled += _try(_settle, row, at)
     if settled:
         bell.ring()
     return settled
@@ -123,6 +128,26 @@ def _settle(row: Effect, at: datetime) -> int:
         cause=Cause.IN_DOUBT,
         last_error="Not known whether it was sent. Ask the recipient before you send it again.",
     )
+
+
+def untangle(at: datetime) -> int:
+    """Whoever waits for a row that will never be delivered waits for its successor, or for nothing.
+
+    Every act passes waiters on; two of them at the same instant can miss one, which would then wait for ever.
+    """
+    gone = (State.SUPERSEDED, State.CANCELLED)
+    lost = Effect.objects.filter(state=State.PENDING, run_at__lte=at, depends_on__state__in=gone)
+    return sum(_try(_wait_for_the_successor, row) for row in lost.order_by("pk").select_related("depends_on")[:SLICE])
+
+
+def _wait_for_the_successor(row: Effect) -> int:
+    gone = row.depends_on
+    if gone is None:
+        return 0
+    names = [gone.topic, *(registry.topic(gone.topic).then if gone.topic in registry.known() else ())]
+    owed = Effect.objects.filter(topic__in=names, key=gone.key, state__in=(*UNFINISHED, State.DEAD), pk__gt=gone.pk)
+    heir = owed.exclude(pk=row.pk).order_by("pk").last()
+    return Effect.objects.filter(pk=row.pk, state=State.PENDING, depends_on=gone).update(depends_on=heir)
 
 
 def purge(at: datetime) -> int:

@@ -173,9 +173,11 @@ class TestAFailure:
         assert effect.run_at > now()
 
     def test_of_the_world_ends_before_a_person_after_three_days(self, world: World) -> None:
-        world.failures = [Retry("throttled")]
+        world.failures = [Retry("throttled")] * 2
         effect = owe()
-        Effect.objects.filter(pk=effect.pk).update(created_at=now() - timedelta(hours=73))
+        host.drain()
+        Attempt.objects.update(at=now() - timedelta(hours=73))
+        Effect.objects.update(run_at=now())
 
         host.drain()
 
