@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils.timezone import now
 
 from jada.outbox import bell, registry, sql
-from jada.outbox.enums import IN_FLIGHT, Mode, State
+from jada.outbox.enums import UNFINISHED, Mode, State
 from jada.outbox.failpoints import fp
 from jada.outbox.models import Effect
 
@@ -115,8 +115,12 @@ def _require_transaction(topic: str) -> None:
 
 
 def _on_its_way(topic: str, key: str) -> int | None:
-    """The last row, of the projection or of its steps, that still has to happen before the object is in place."""
+    """The last row, of the projection or of its steps, that still has to happen before the object is in place.
+
+    Behind the lock of its lane: whoever ends or replaces that row at this moment passes on what waits for it, or is seen.
+    """
     place = registry.topic(topic)
+    lock_lane(place.lane_of(key))
     names = [topic, *place.then]
-    rows = Effect.objects.filter(topic__in=names, key=key, state__in=(State.PENDING, *IN_FLIGHT))
+    rows = Effect.objects.filter(topic__in=names, key=key, state__in=UNFINISHED)
     return rows.order_by("-pk").values_list("pk", flat=True).first()

@@ -162,8 +162,7 @@ def _delivered(ending: Delivered) -> None:
 def _put(ending: Delivered) -> None:
     """The put is done; what must follow it is inserted with it, and whoever waited for the put waits for the last."""
     taken, work = ending.taken, ending.taken.work
-    for lane in sorted({registry.topic(name).lane_of(work.key) for name in taken.topic.then}):
-        lock_lane(lane)
+    _lock_lanes(taken)
     if not finish(taken, State.DONE, result=dict(ending.result)):
         return
     before = taken.mirror.material if taken.mirror else ""
@@ -176,9 +175,17 @@ def _put(ending: Delivered) -> None:
         _await_earlier_steps(taken)
 
 
+def _lock_lanes(taken: Claim) -> None:
+    """Of a projection with steps, and of its steps: nobody begins to wait for it while its waiters are passed on."""
+    places = [taken.topic, *map(registry.topic, taken.topic.then)] if taken.topic.then else []
+    for lane in sorted({place.lane_of(taken.work.key) for place in places}):
+        lock_lane(lane)
+
+
 @transaction.atomic
 def _unchanged(taken: Claim) -> None:
     work = taken.work
+    _lock_lanes(taken)
     if finish(taken, State.DONE, result={"unchanged": True}):
         mirrors = Mirror.objects.filter(topic=work.topic, key=work.key, version=work.version)
         mirrors.update(version=F("version") - 1)

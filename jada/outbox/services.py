@@ -40,7 +40,8 @@ def drop(*, effect: Effect, reason: str, at: datetime) -> bool:
         state=State.CANCELLED, last_error=f"Dropped: {reason}", done_at=at, lease_until=None, batch=None
     )
     if dropped:
-        Effect.objects.filter(depends_on=effect, state=State.PENDING).update(depends_on=effect.depends_on_id)
+        waited_for = Effect.objects.values_list("depends_on_id", flat=True).get(pk=effect.pk)  # as it is now
+        Effect.objects.filter(depends_on=effect, state=State.PENDING).update(depends_on=waited_for)
         transaction.on_commit(bell.ring, robust=True)
     return bool(dropped)
 
