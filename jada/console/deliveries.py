@@ -13,6 +13,7 @@ from jada.audit.actors import Actor
 from jada.audit.services import record
 from jada.console.booking_page import MONEY_MESSAGE, User, retry_delivery
 from jada.console.ledger import NAMES
+from jada.mail.inbox import take_as_arrived
 from jada.mail.models import Message
 from jada.mail.services import TOPIC as MAIL
 from jada.outbox import services as outbox
@@ -25,6 +26,12 @@ from jada.outbox.troubles import Trouble
 def retry_all(*, effects: Iterable[Effect], user: User, at: datetime) -> int:
     """Each in a transaction of its own, lanes in one order: one that fails undoes no other. Answers how many."""
     return sum(retry_delivery(effect=effect, user=user, at=at) for effect in outbox.in_order(effects))
+
+
+def arrived_all(*, effects: Iterable[Effect], user: User, at: datetime) -> int:
+    """As `retry_all`, of mails in doubt that did arrive."""
+    by = Actor.user(user)
+    return sum(take_as_arrived(effect=effect, by=by, at=at) for effect in outbox.in_order(effects))
 
 
 def drop_all(*, effects: Iterable[Effect], reason: str, user: User, at: datetime) -> int:

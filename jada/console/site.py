@@ -226,6 +226,11 @@ class ConsoleSite(admin.AdminSite):
         again: int = _deliveries().retry_all(effects=effects, user=request.user, at=at)
         return again
 
+    def take_as_arrived(self, request: HttpRequest, effects: Iterable[Effect], at: datetime) -> int:
+        """End the doubt about mails that did arrive, and say so in the history of each trip. Answers how many."""
+        settled: int = _deliveries().arrived_all(effects=effects, user=request.user, at=at)
+        return settled
+
     def drop_deliveries(self, request: HttpRequest, effects: Iterable[Effect], reason: str, at: datetime) -> int:
         """Give deliveries up, and say why in the history of what each is about. Answers how many."""
         dropped: int = _deliveries().drop_all(effects=effects, reason=reason, user=request.user, at=at)

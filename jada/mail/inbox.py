@@ -18,7 +18,8 @@ from jada.mail.events import Told, tag_of
 from jada.mail.models import BlockedAddress, MailEvent, Message
 from jada.mail.services import TOPIC
 from jada.mail.signals import mail_bounced
-from jada.outbox.proof import doubtful, prove_sent
+from jada.outbox.models import Effect
+from jada.outbox.proof import doubtful, in_doubt, prove_sent
 
 
 @transaction.atomic
@@ -65,6 +66,18 @@ def settle(*, at: datetime, effect_id: int | None = None) -> int:
                 at=at,
             )
     return settled
+
+
+@transaction.atomic
+def take_as_arrived(*, effect: Effect, by: Actor, at: datetime) -> bool:
+    """A person asked the recipient, and it came: the doubt ends without a second mail. False where there is none."""
+    message = Message.objects.filter(effect__in=in_doubt(TOPIC).filter(pk=effect.pk)).first()
+    said = f"{by} asked, and it arrived."
+    if not message or not prove_sent(effect_id=effect.pk, claim_no=effect.claim_no, by_what=said, result={}, at=at):
+        return False
+    Message.objects.filter(pk=message.pk, sent_at=None).update(sent_at=at)
+    record(act="mail.message.arrived", subject=message.subject_of, by=by, at=at, detail={"to": message.recipient})
+    return True
 
 
 def blocked(address: str) -> BlockedAddress | None:

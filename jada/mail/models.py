@@ -58,8 +58,11 @@ class Message(models.Model):
 
     @property
     def state(self) -> State:
-        """Where it is on its way: derived from its effect, which may be purged a month after it was sent."""
-        if self.effect is None:
+        """Where it is on its way: derived from its effect, which may be purged a month after it was sent.
+
+        One that left did leave, whoever gave its delivery up while that was not known.
+        """
+        if self.effect is None or (self.sent_at and self.effect.state == State.CANCELLED):
             return State.DONE if self.sent_at else State.CANCELLED
         return State(self.effect.state)
 

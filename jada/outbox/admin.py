@@ -62,6 +62,7 @@ class Site(Protocol):
     """What the list asks of the console: acts that history keeps, and places that this package does not know."""
 
     def retry_deliveries(self, request: HttpRequest, effects: Iterable[Effect], at: datetime) -> int: ...
+    def take_as_arrived(self, request: HttpRequest, effects: Iterable[Effect], at: datetime) -> int: ...
     def drop_deliveries(self, request: HttpRequest, effects: Iterable[Effect], reason: str, at: datetime) -> int: ...
     def mail_of(self, request: HttpRequest, effect: Effect) -> tuple[str, str] | None: ...
     def remedies(self) -> dict[Trouble, tuple[str, str]]: ...
@@ -107,7 +108,7 @@ class EffectAdmin(ReadOnlyAdmin):
     list_select_related = ("depends_on__depends_on__depends_on",)
     search_fields = ("key", "subject", "topic", "last_error")
     search_help_text = "A booking, a page's code, a topic, or words of an error"
-    actions = ("retry_now", "drop_with_reason")
+    actions = ("retry_now", "it_arrived", "drop_with_reason")
     inlines = (AttemptInline,)
     quick_views = (
         ("Not delivered", ALL_OPEN),
@@ -255,6 +256,17 @@ class EffectAdmin(ReadOnlyAdmin):
             self.message_user(request, f"On their way again: {again}.", messages.SUCCESS)
         if again < len(chosen):
             words = f"Not stuck any more, so left as they are: {len(chosen) - again}."
+            self.message_user(request, words, messages.WARNING)
+        return self._back(request, chosen)
+
+    @admin.action(description="It arrived: do not send it again", permissions=["retry"])
+    def it_arrived(self, request: HttpRequest, effects: QuerySet[Effect]) -> HttpResponse:
+        chosen = self._at_once(request, effects)
+        settled = cast("Site", self.admin_site).take_as_arrived(request, chosen, timezone.now())
+        if settled:
+            self.message_user(request, f"Taken as arrived: {settled}. They are not sent again.", messages.SUCCESS)
+        if settled < len(chosen):
+            words = f"Not in doubt, so left as they are: {len(chosen) - settled}."
             self.message_user(request, words, messages.WARNING)
         return self._back(request, chosen)
 

@@ -1,4 +1,4 @@
-"""What the other side says of a message settles whether it left: the one way out of doubt that needs no person."""
+"""What the other side says of a message settles whether it left: its service by itself, or its recipient by telephone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jada.outbox import bell
-from jada.outbox.enums import Mode, State
+from jada.outbox.enums import Cause, Mode, State
 from jada.outbox.models import Attempt, Effect, EffectQuerySet
 
 RECONCILED: Final = "reconciled"
@@ -21,6 +21,12 @@ _DOUBTFUL: Final = Q(state=State.IN_DOUBT) | Q(state=State.PENDING) | Q(state=St
 def doubtful(topic: str) -> EffectQuerySet:
     """Messages that may have left by an earlier claim. One that is being sent is its worker's: it may yet record it."""
     return Effect.objects.filter(_DOUBTFUL, topic=topic, mode=Mode.MESSAGE, claim_no__gt=0)
+
+
+def in_doubt(topic: str) -> EffectQuerySet:
+    """Messages of which nobody knows whether they left, and a person may."""
+    unknown = Q(state=State.IN_DOUBT) | Q(state=State.DEAD, cause=Cause.IN_DOUBT)
+    return Effect.objects.filter(unknown, topic=topic, mode=Mode.MESSAGE, claim_no__gt=0)
 
 
 @transaction.atomic

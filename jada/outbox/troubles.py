@@ -46,7 +46,7 @@ WHAT_TO_DO: Final = {
     Trouble.UNKNOWN: "No handler here knows the topic. It waits for a worker that does: finish the deployment, or drop it.",
     Trouble.CONFIGURATION: "A setting or a permission is wrong, so none would get through. Mend it, then retry them all.",
     Trouble.RESTORED: "The database is older than its copies: run `manage.py outbox_restored`, then retry them all.",
-    Trouble.IN_DOUBT: "It may have been sent. Ask the recipient before you send it again, or drop it if it came.",
+    Trouble.IN_DOUBT: "It may have been sent. Ask the recipient: then say that it arrived, or send it again.",
     Trouble.REFUSED: "The other side said no to this one. Correct what it names, then retry it.",
     Trouble.BUG: "The program fails on it. Tell the engineer its number; retry it after the repair.",
     Trouble.GAVE_UP: "The other side did not answer for 72 hours. Retry it when the service is back.",

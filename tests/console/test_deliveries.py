@@ -323,6 +323,18 @@ class TestOneDelivery:
 
         assert f"/admin/mail/message/{message.pk}/change/" in self.page(console, message.effect)
 
+    def test_a_mail_in_doubt_can_be_said_to_have_arrived(self, console: Client) -> None:
+        a_booking(guest_email="dana@guest.example")
+        message = Message.objects.filter(kind="guest.booked").get()
+        doubt = Effect.objects.get(pk=message.effect_id)
+        Effect.objects.filter(pk=doubt.pk).update(state=State.DEAD, cause="in_doubt", claim_no=1)
+
+        assert ">It arrived</button>" in self.page(console, doubt)
+        act(console, "it_arrived", doubt)
+
+        assert Message.objects.get(pk=message.pk).state == State.DONE
+        assert Event.objects.filter(act="mail.message.arrived", actor_name="ops").exists()
+
     def test_a_mail_that_shows_money_is_not_led_to(self, client: Client) -> None:
         a_booking()
         message = Message.objects.select_related("effect").filter(has_money=True)[0]

@@ -20,6 +20,7 @@ from crew.models import CrewMember, CrewSession
 from crew.services import accept, issue_link
 from jada.audit.actors import SYSTEM, Actor
 from jada.console import holders
+from jada.console.deliveries import arrived_all
 from jada.mail.heard import Heard
 from jada.mail.models import BlockedAddress, Message
 from jada.outbox.enums import State
@@ -245,6 +246,17 @@ class TestTellingThem:
         Effect.objects.filter(pk=doubt.effect_id).update(state=State.DEAD, cause="in_doubt")
 
         assert standing(booking)["Dana"] == Heard.IN_DOUBT
+        assert holders.tell_holders(booking=booking, by=OPS, at=LATER) == []
+
+    def test_a_mail_in_doubt_that_arrived_is_not_told_again(self, booking: Booking, ops: User) -> None:
+        move(booking, tell=True)
+        arrived(booking, kinds=("crew.changed", "ops.changed"))
+        doubt = Message.objects.get(kind="guest.changed")
+        Effect.objects.filter(pk=doubt.effect_id).update(state=State.DEAD, cause="in_doubt", claim_no=1)
+
+        arrived_all(effects=Effect.objects.filter(pk=doubt.effect_id), user=ops, at=LATER)
+
+        assert standing(booking)["Dana"] == Heard.KNOWS
         assert holders.tell_holders(booking=booking, by=OPS, at=LATER) == []
 
     def test_nobody_is_mailed_at_an_address_whose_mail_comes_back(self, booking: Booking) -> None:
