@@ -352,9 +352,19 @@ def tell_holders(*, booking: Booking, by: Actor, at: datetime) -> list[str]:
     return told
 
 
+class ChangedMeanwhile(Exception):
+    """What was told by telephone is not what holds any more. Its text is a sentence for whoever told it."""
+
+
 @transaction.atomic
-def note_told(*, booking: Booking, recipient: str, by: Actor, at: datetime) -> bool:
-    """A person told somebody by telephone: the history keeps it, and they are off the list until the next change."""
+def note_told(*, booking: Booking, recipient: str, revision: int, by: Actor, at: datetime) -> bool:
+    """A person told somebody by telephone: the history keeps it, and they are off the list until the next change.
+
+    `revision` is that of the page they read it from. Raises `ChangedMeanwhile`; False for who knows it already.
+    """
+    booking = Booking.objects.select_for_update(of=("self",)).select_related("vessel__berth").get(pk=booking.pk)
+    if booking.revision != revision:
+        raise ChangedMeanwhile("The trip was changed while you told them: tell them what stands here now.")
     holder = next((h for h in holders_of(booking, at=at) if h.recipient == recipient and h.open), None)
     if holder is None:
         return False

@@ -262,11 +262,18 @@ def tell_again(request: HttpRequest, pk: int) -> HttpResponse:
 @CHANGES_BOOKINGS
 def told_by_telephone(request: HttpRequest, pk: int) -> HttpResponse:
     booking = get_object_or_404(Booking.objects.select_related("vessel__berth"), pk=pk)
-    recipient = request.POST.get("recipient", "")[:60]
-    if holders.note_told(booking=booking, recipient=recipient, by=Actor.user(request.user), at=timezone.now()):
-        messages.success(request, "Written down: they know it by telephone.")
+    recipient, read = request.POST.get("recipient", "")[:60], request.POST.get("revision", "")
+    revision = int(read) if read.isascii() and read.isdecimal() and len(read) < 10 else 0
+    by, at = Actor.user(request.user), timezone.now()
+    try:
+        told = holders.note_told(booking=booking, recipient=recipient, revision=revision, by=by, at=at)
+    except holders.ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
     else:
-        messages.warning(request, "They know it already, or are not on this trip any more.")
+        if told:
+            messages.success(request, "Written down: they know it by telephone.")
+        else:
+            messages.warning(request, "They know it already, or are not on this trip any more.")
     return _to_booking(booking, "holders")
 
 

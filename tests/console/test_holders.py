@@ -277,7 +277,9 @@ class TestTellingThem:
     def test_the_telephone_takes_somebody_off_the_list_until_the_next_change(self, booking: Booking) -> None:
         move(booking)
 
-        assert holders.note_told(booking=booking, recipient=f"guest:{booking.public_id}", by=OPS, at=LATER)
+        assert holders.note_told(
+            booking=booking, recipient=f"guest:{booking.public_id}", revision=fresh(booking).revision, by=OPS, at=LATER
+        )
 
         assert "Dana" not in still_open(booking)
         trip = TripDetails.of(fresh(booking))
@@ -358,9 +360,31 @@ class TestTheConsole:
         move(booking)
         recipient = CrewMember.objects.get(key="ines").recipient
 
-        console.post(f"/admin/bookings/booking/{booking.pk}/told/", {"recipient": recipient})
+        self.tell_by_telephone(console, booking, recipient, revision=fresh(booking).revision)
 
         assert "Ines Calloway" not in still_open(booking)
+
+    def test_a_trip_that_moved_during_the_call_is_not_ticked_off(self, console: Client, booking: Booking) -> None:
+        move(booking)
+        read = fresh(booking).revision
+        move(booking)
+
+        answer = self.tell_by_telephone(console, booking, CrewMember.objects.get(key="ines").recipient, revision=read)
+
+        assert "The trip was changed while you told them" in answer
+        assert "Ines Calloway" in still_open(booking)
+
+    @pytest.mark.parametrize("revision", ["", "two", "9" * 40, "²"])
+    def test_what_is_no_revision_ticks_nobody_off(self, console: Client, booking: Booking, revision: str) -> None:
+        move(booking)
+
+        self.tell_by_telephone(console, booking, CrewMember.objects.get(key="ines").recipient, revision=revision)
+
+        assert "Ines Calloway" in still_open(booking)
+
+    def tell_by_telephone(self, console: Client, booking: Booking, recipient: str, *, revision: object) -> str:
+        url = f"/admin/bookings/booking/{booking.pk}/told/"
+        return console.post(url, {"recipient": recipient, "revision": revision}, follow=True).content.decode()
 
     def test_a_reader_sees_them_and_cannot_tell(self, client: Client, booking: Booking) -> None:
         from django.contrib.auth.models import Permission
