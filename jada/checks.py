@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import socket
 import sys
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 LOOPBACK = ("localhost", "::1")
+SHA256_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 def findings() -> Iterator[CheckMessage]:
@@ -34,12 +36,7 @@ def _keys() -> Iterator[CheckMessage]:
             )
         elif not all(_is_sha256(h) for h in hashes.values()):
             yield Error(f"{name} must be JSON of key id to SHA-256 in hex (64 digits).", id="jada.E002")
-    if settings.METRICS_TOKEN_HASH and not _is_sha256(settings.METRICS_TOKEN_HASH):
-        yield Error(
-            "METRICS_TOKEN_HASH must be a SHA-256 in hex (64 digits): the token itself never stands in a setting.",
-            hint='Set it to what `printf %s "$TOKEN" | sha256sum` prints.',
-            id="jada.E014",
-        )
+    yield from _metrics_token()
     keys = settings.CREW_LINK_KEYS if isinstance(settings.CREW_LINK_KEYS, dict) else {}
     if settings.CREW_LINK_ACTIVE_KID not in keys:
         yield Error(
@@ -52,6 +49,22 @@ def _keys() -> Iterator[CheckMessage]:
             yield Error(
                 f"The crew link key {kid} is weak: it must be base64 of at least 32 random bytes.", id="jada.E004"
             )
+
+
+def _metrics_token() -> Iterator[CheckMessage]:
+    said = settings.METRICS_TOKEN_HASH
+    if said and not _is_sha256(said):
+        yield Error(
+            "METRICS_TOKEN_HASH must be a SHA-256 in hex (64 digits): the token itself never stands in a setting.",
+            hint='Set it to what `printf %s "$TOKEN" | sha256sum` prints.',
+            id="jada.E015",
+        )
+    if said.lower() == SHA256_OF_NOTHING:
+        yield Error(
+            "METRICS_TOKEN_HASH is the SHA-256 of no text at all: $TOKEN was empty when it was made.",
+            hint='Set TOKEN first, then METRICS_TOKEN_HASH to what `printf %s "$TOKEN" | sha256sum` prints.',
+            id="jada.E015",
+        )
 
 
 def _broker() -> Iterator[CheckMessage]:

@@ -58,8 +58,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _knows_the_token(request: HttpRequest) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    expected = settings.METRICS_TOKEN_HASH.lower()
-    return bool(expected) and scheme.lower() == "bearer" and hmac.compare_digest(hash_of(token.strip()), expected)
+    token, expected = token.strip(), settings.METRICS_TOKEN_HASH.lower()
+    presented = bool(token) and scheme.lower() == "bearer"
+    return bool(expected) and presented and hmac.compare_digest(hash_of(token), expected)
 
 
 def _is_this_machine(request: HttpRequest) -> bool:

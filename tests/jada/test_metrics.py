@@ -175,4 +175,10 @@ class TestWhoMayRead:
     def test_a_token_in_the_place_of_its_hash_stops_the_start(self, settings: Any) -> None:
         settings.METRICS_TOKEN_HASH = TOKEN
 
-        assert "jada.E014" in [found.id for found in findings()]
+        assert "jada.E015" in [found.id for found in findings()]
+
+    def test_the_hash_of_an_empty_token_opens_nothing_and_stops_the_start(self, client: Client, settings: Any) -> None:
+        settings.METRICS_TOKEN_HASH = hash_of("")
+
+        assert self.status(client, Authorization="Bearer ") == 401
+        assert "jada.E015" in [found.id for found in findings()]
