@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery
 from django.utils.timezone import now
 
-from jada.failures import DeliveryFailure
+from jada.failures import DeliveryFailure, Refused
 from jada.outbox import registry
 from jada.outbox.copies import PERSON, Copy, Difference, copies_of, differences, keys_of, planned, readable, reader_of
 from jada.outbox.entries import enqueue
@@ -51,12 +51,16 @@ class Object:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one reading found. `note` says why it was not checked, or why it is not healed."""
+    """What one reading found. `note` says why it was not checked, or why it is not healed.
+
+    `away`: its service did not answer, so the next object of the topic would fare no better.
+    """
 
     object: Object
     standing: str
     differences: tuple[Difference, ...] = ()
     note: str = ""
+    away: bool = False
 
 
 @dataclass
@@ -104,9 +108,9 @@ def reconcile(
             report.add(Finding(one, NOT_CHECKED, note="The ones before it could not be read, so it was not tried."))
             continue
         finding = check(one, at=at or now())
-        failed[one.topic] = failed.get(one.topic, 0) + 1 if finding.standing == NOT_CHECKED else 0
+        failed[one.topic] = failed.get(one.topic, 0) + 1 if finding.away else 0
         if heal and finding.standing == DIFFERS:
-            finding = heal_one(finding, again=again, at=at or now())
+            finding = _healed(finding, again=again, at=at or now())
         report.add(finding)
     return report
 
@@ -122,7 +126,7 @@ def check(one: Object, *, at: datetime) -> Finding:
     try:
         copies = copies_of(one.topic, one.key, before.applied_version)
     except DeliveryFailure as failure:
-        return Finding(one, NOT_CHECKED, note=str(failure))
+        return Finding(one, NOT_CHECKED, note=str(failure), away=not isinstance(failure, Refused))
     except Exception as error:
         logger.exception("Unable to read a copy of %s back", one.topic)
         return Finding(one, NOT_CHECKED, note=f"A fault of ours ({type(error).__name__}): the log has it.")
@@ -161,6 +165,17 @@ def _keep(finding: Finding, before: Mirror, *, at: datetime) -> Finding:
 
 def _place_of(found: dict[str, Any]) -> tuple[str, str, str]:
     return found["store"], found["object"], found["field"]
+
+
+def _healed(finding: Finding, *, again: bool, at: datetime) -> Finding:
+    """One that cannot be set right keeps none of those behind it from being."""
+    try:
+        return heal_one(finding, again=again, at=at)
+    except Exception as error:
+        logger.exception("Unable to set a copy of %s right", finding.object.topic)
+        return replace(
+            finding, note=f"A fault of ours while it was set right ({type(error).__name__}): the log has it."
+        )
 
 
 def heal_one(finding: Finding, *, again: bool, at: datetime) -> Finding:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from jada.failures import Misconfigured, Retry
+from jada.failures import Misconfigured, Refused, Retry
 from jada.outbox import copies, host, plans, registry
 from jada.outbox.copies import PERSON, Copy, differences, shown
 from jada.outbox.entries import enqueue
@@ -165,6 +165,18 @@ class TestOneObject:
         assert len(report.of(NOT_CHECKED)) == len(keys)
         assert len(world.calls) == GIVE_UP
 
+    @pytest.mark.parametrize("failure", [KeyError("version"), Refused("this object is not for you")])
+    def test_that_fails_by_itself_keeps_nobody_behind_it_from_being_read(
+        self, world: World, failure: Exception
+    ) -> None:
+        keys = [f"k{n}" for n in range(GIVE_UP + 3)]
+        written(world, *keys)
+        world.failures = [failure] * GIVE_UP
+
+        report = reconcile(objects(*keys), heal=True)
+
+        assert (len(report.of(NOT_CHECKED)), report.in_step) == (GIVE_UP, 3)
+
     def test_beyond_the_runs_time_is_counted_as_left(self, world: World) -> None:
         written(world, "a", "b")
 
@@ -189,23 +201,26 @@ class TestHealing:
         assert world.calls == ["read a", "write a", "edge a v2", "seen a"]
         assert reconcile(objects("a"), heal=True).findings == []
 
-    def test_is_told_upwards_in_its_own_transaction(self, world: World) -> None:
-        self.differing(world)
+    def test_is_told_upwards_in_its_own_transaction_and_stops_nobody_behind_it(self, world: World) -> None:
+        written(world, "a", "b")
+        world.copies |= {key: (1, Thing(key, 99)) for key in "ab"}
         heard: list[Any] = []
 
         def hear(**news: Any) -> None:
-            heard.append(news)
-            raise RuntimeError("history cannot be kept")
+            heard.append(news["subject"])
+            if news["key"] == "a":
+                raise RuntimeError("history cannot be kept")
 
         copy_healed.connect(hear)
         try:
-            with pytest.raises(RuntimeError):
-                reconcile(objects("a"), heal=True)
+            report = reconcile(objects("a", "b"), heal=True)
         finally:
             copy_healed.disconnect(hear)
 
-        assert heard[0]["subject"] == "booking:a"
-        assert Effect.objects.unfinished().count() == 0
+        assert heard == ["booking:a", "booking:b"]
+        assert [(f.object.key, f.standing) for f in report.findings] == [("a", DIFFERS), ("b", HEALING)]
+        assert "RuntimeError" in report.findings[0].note
+        assert list(Effect.objects.unfinished().values_list("key", flat=True)) == ["b"]
 
     def test_leaves_what_is_stuck_to_its_own_row(self, world: World) -> None:
         self.differing(world)
