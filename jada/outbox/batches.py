@@ -26,10 +26,20 @@ from jada.outbox.models import Batch, Effect
 from jada.outbox.registry import Order, Topic, Work
 
 MOST_ROWS: Final = 10_000  # of one call that names everything
+LOOK_AGAIN: Final = 1.0  # seconds, at the most, whatever else is due
+
+_looked_at = float("-inf")
+
+
+def neglected() -> bool:
+    """Whether this process has not looked for batches for a while."""
+    return time.monotonic() - _looked_at > LOOK_AGAIN
 
 
 def claim(*, limit: int = 1, owner: str = OWNER) -> list[Claim]:
     """The next batch of each batching topic that has none under way, `limit` at the most."""
+    global _looked_at  # noqa: PLW0603  one of a process
+    _looked_at = time.monotonic()
     taken: list[Claim] = []
     for place in registry.topics():
         if place.kind == "batch" and len(taken) < limit and place.service not in breakers.resting():

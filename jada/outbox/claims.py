@@ -68,7 +68,12 @@ def claim(*, limit: int = 1, owner: str = OWNER) -> list[Claim]:
         with transaction.atomic():
             taken = take(limit=1, owner=owner)
     if len(taken) < limit:
-        taken += batches.claim(limit=limit - len(taken), owner=owner)
+        try:
+            taken += batches.claim(limit=limit - len(taken), owner=owner)
+        except Exception:
+            if not taken:
+                raise
+            logger.exception("Unable to claim a batch")  # what is ours already is delivered
     return taken
 
 
@@ -77,9 +82,13 @@ def take(*, limit: int, owner: str = OWNER) -> list[Claim]:
     started = time.monotonic()
     resting = breakers.resting()
     topics = [place.name for place in registry.topics() if place.kind != "batch" and place.service not in resting]
-    if not topics:
-        return []
-    rows = _within_rates(sql.claim(topics=topics, limit=limit, owner=owner))
+    rows: list[sql.Claimed] = []
+    while topics and len(rows) < limit:
+        going, late = _within_rates(sql.claim(topics=topics, limit=limit - len(rows), owner=owner))
+        rows += going
+        if not late:
+            break
+        topics = [name for name in topics if name not in late]  # their places are taken; the others' rows may go
     ends = started + sql.LEASE.total_seconds()
     numbered = {row.id: (row.topic, row.key) for row in rows if registry.topic(row.topic).kind == "projection"}
     mirrors = sql.number(numbered.values()) if numbered else {}
@@ -92,9 +101,9 @@ def _claim(row: sql.Claimed, mirror: sql.Numbered | None, ends: float) -> Claim:
     return Claim(row.id, row.claim_no, registry.topic(row.topic), work, ends, mirror, bool(row.stuck))
 
 
-def _within_rates(rows: list[sql.Claimed]) -> list[sql.Claimed]:
-    """Without those that their service would refuse now: they come later and keep their attempt."""
-    going = rows
+def _within_rates(rows: list[sql.Claimed]) -> tuple[list[sql.Claimed], set[str]]:
+    """Those that their service would not refuse now, and the topics of the others: they come later, as they were."""
+    going, late = rows, set[str]()
     for place in {row.topic: registry.topic(row.topic) for row in rows}.values():
         rate = place.rate() if place.rate else 0
         if rate <= 0:
@@ -104,8 +113,9 @@ def _within_rates(rows: list[sql.Claimed]) -> list[sql.Claimed]:
         for row, later in zip(mine, places, strict=True):
             if later is not None:
                 _come_again(row, later)
+                late.add(row.topic)
                 going = [other for other in going if other.id != row.id]
-    return going
+    return going, late
 
 
 def _come_again(row: sql.Claimed, run_at: datetime) -> None:
@@ -119,3 +129,9 @@ def probe() -> float | None:
     names = [place.name for place in registry.topics()]
     due = sql.next_due(names) if names else None
     return None if due is None else max((due - sql.clock()).total_seconds(), 0)
+
+
+def until_a_place() -> float | None:
+    """Seconds until a service with a rate takes the next message; None when none is waited for."""
+    rated = ((place.service, place.rate()) for place in registry.topics() if place.rate)
+    return limits.until_free({service: rate for service, rate in rated if rate > 0})

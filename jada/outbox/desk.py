@@ -26,7 +26,7 @@ PAUSE: Final = 0.5  # seconds until a record that was not taken is tried again
 
 @dataclass(slots=True)
 class Served:
-    """`claimed` and `marked` go on; `unwritten` is handed in again; `trouble` is what the database said last."""
+    """`claimed` and `marked` go on; `unwritten` is handed in again; `trouble` is why nothing could be claimed."""
 
     claimed: list[Claim] = field(default_factory=list)
     marked: list[Mark] = field(default_factory=list)
@@ -42,13 +42,20 @@ def serve(finished: Sequence[Ending | Mark], *, room: int) -> Served:
         if not one.plain:
             _write_alone(one, served)
     plain = [one for one in ready if isinstance(one, Delivered | Mark) and one.plain]
+    if room and batches.neglected():  # there may always be enough of other work
+        _claim_batches(served, 1)
     try:
-        _write_and_claim(plain, served, room)
+        marked, claimed = _write_and_claim(plain, room - len(served.claimed))
     except Exception as error:  # noqa: BLE001  whatever it was, nothing of it was written
-        _note_trouble(served, error)
+        _note_trouble(error)
         for one in plain:
             _write_alone(one, served)
         _claim_alone(served, room)
+    else:
+        served.marked += marked
+        served.claimed += claimed
+        _over(plain)
+        _claim_batches(served, room - len(served.claimed))
     return served
 
 
@@ -72,22 +79,17 @@ def _begun(one: Ending | Mark, served: Served) -> bool:
         if not isinstance(one, Mark):
             fp("before_record")
     except Exception as error:  # noqa: BLE001  a fault that was ordered
-        _note_trouble(served, error)
+        _note_trouble(error)
         served.unwritten.append(one)
         return False
     return True
 
 
-def _write_and_claim(plain: Sequence[Delivered | Mark], served: Served, room: int) -> None:
-    if plain or room:
-        with transaction.atomic():
-            marked = _write(plain)
-            claimed = claims.take(limit=room) if room else []
-        served.marked += marked
-        served.claimed += claimed
-        _over(plain)
-    if len(served.claimed) < room:
-        served.claimed += batches.claim(limit=room - len(served.claimed))
+def _write_and_claim(plain: Sequence[Delivered | Mark], room: int) -> tuple[list[Mark], list[Claim]]:
+    if not plain and room <= 0:
+        return [], []
+    with transaction.atomic():
+        return _write(plain), (claims.take(limit=room) if room > 0 else [])
 
 
 def _claim_alone(served: Served, room: int) -> None:
@@ -95,7 +97,17 @@ def _claim_alone(served: Served, room: int) -> None:
         try:
             served.claimed += claims.claim(limit=room - len(served.claimed))
         except Exception as error:  # noqa: BLE001  the database is away
-            _note_trouble(served, error)
+            served.trouble = error
+            _note_trouble(error)
+
+
+def _claim_batches(served: Served, room: int) -> None:
+    """In transactions of their own: what was claimed and written before them stands."""
+    if room > 0:
+        try:
+            served.claimed += batches.claim(limit=room)
+        except Exception as error:  # noqa: BLE001  the next look tries again
+            _note_trouble(error)
 
 
 def _write_alone(one: Ending | Mark, served: Served) -> None:
@@ -107,7 +119,7 @@ def _write_alone(one: Ending | Mark, served: Served) -> None:
         else:
             records.write(one)
     except Exception as error:  # noqa: BLE001  a record is worth another try, whatever was wrong
-        _note_trouble(served, error)
+        _note_trouble(error)
         served.unwritten.append(one)
     else:
         _over([one])
@@ -136,7 +148,6 @@ def _over(written: Sequence[Ending | Mark]) -> None:
             logger.exception("After the record of #%s", one.taken.effect_id)
 
 
-def _note_trouble(served: Served, error: Exception) -> None:
-    served.trouble = error
+def _note_trouble(error: Exception) -> None:
     logger.warning("The database did not take a record or a claim (%s: %s)", type(error).__name__, error)
     connection.close_if_unusable_or_obsolete()

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from django.db import close_old_connections, connections
@@ -32,11 +33,13 @@ class Pool:
         self._desk = threading.Condition()
         self._ready: deque[Claim | Mark] = deque()
         self._finished: list[Ending | Mark] = []
+        self._unwritten: list[Ending | Mark] = []  # what the database did not take: it is handed in again, apart
         self._idle = 0
         self._served = False  # somebody is at the desk
         self._rung = True
         self._look_at = 0.0  # monotonic: when to look though nobody rang
         self._not_before = 0.0  # monotonic: after trouble with the database
+        self._write_at = 0.0  # monotonic: when to hand in again what it did not take
         self._stopping = False
         self._calm = threading.Event()
         bell.listen(self.wake)
@@ -111,29 +114,40 @@ class Pool:
                 return job
             if needed:
                 self._stand_at_the_desk()
-            elif self._stopping and not (self._ready or self._finished):
+            elif self._stopping and not self._is_busy():
                 return None
             else:
-                if self._idle == len(self.threads) and not (self._ready or self._finished or self._served):
+                if self._idle == len(self.threads) and not (self._is_busy() or self._served):
                     self._calm.set()
                 self._desk.wait(self._patience())
+
+    def _is_busy(self) -> bool:
+        return bool(self._ready or self._finished or self._unwritten)
 
     def _is_needed(self) -> bool:
         at = time.monotonic()
         if self._served or at < self._not_before:
             return False
-        return bool(self._finished) or (not self._stopping and (self._rung or at >= self._look_at))
+        if self._finished or (self._unwritten and at >= self._write_at):
+            return True
+        return not self._stopping and (self._rung or at >= self._look_at)
 
     def _patience(self) -> float:
+        """Seconds until this thread may be needed. While somebody is at the desk, that one goes on when it is free."""
         at = time.monotonic()
+        if self._served:
+            return POLL_SECONDS
         if at < self._not_before:
             return self._not_before - at
-        return min(max(self._look_at - at, 0.001), POLL_SECONDS)
+        until = min(self._look_at, self._write_at) if self._unwritten else self._look_at
+        return min(max(until - at, 0.001), POLL_SECONDS)
 
     def _stand_at_the_desk(self) -> None:
         """Called with the lock of the desk; it is free for the others while the database works."""
         self._served, rung, self._rung = True, self._rung, False
         finished, self._finished = self._finished, []
+        if time.monotonic() >= self._write_at:
+            finished, self._unwritten = [*finished, *self._unwritten], []
         room = 0 if self._stopping else max(self._idle - len(self._ready), 0)
         self._desk.release()
         try:
@@ -143,33 +157,48 @@ class Pool:
             self._served = False
         self._ready.extendleft(served.marked)  # what is marked as being sent is sent first
         self._ready.extend(served.claimed)
-        self._finished += [one for one in served.unwritten if self._may_try_again(one)]
         at = time.monotonic()
+        if served.unwritten:
+            self._unwritten += [one for one in served.unwritten if self._may_try_again(one)]
+            self._write_at = at + desk.PAUSE
         self._look_at = at + look_in
         self._not_before = at + desk.PAUSE if served.trouble else 0.0
         self._rung = self._rung or (0 < room == len(served.claimed))  # there may be more
-        if self._ready:
+        if self._stopping:
+            self._desk.notify_all()
+        elif self._ready:
             self._desk.notify()
 
     def _serve(self, finished: list[Ending | Mark], room: int, *, rung: bool) -> tuple[desk.Served, float]:
         """What the desk gave, and in how many seconds to look again."""
+        self._give_sign_of_life()
         if not finished and not rung and (pause := self._until_due()):
             return desk.Served(), pause
         served = desk.serve(finished, room=room)
-        emptied = len(served.claimed) < room and served.trouble is None
-        return served, (self._until_due() if emptied else 0.0) or POLL_SECONDS
+        if len(served.claimed) < room and served.trouble is None:
+            return served, self._until_due() or self._until_a_place_is_free()
+        return served, POLL_SECONDS
+
+    def _give_sign_of_life(self) -> None:
+        self._ask(lambda: heartbeats.beat(heartbeats.WORKER))
+
+    def _until_due(self) -> float:
+        """Seconds until something may be due, 0 when something is: a look that takes no lock."""
+        due = self._ask(claims.probe)
+        return POLL_SECONDS if due is None else due
+
+    def _until_a_place_is_free(self) -> float:
+        """What is due and was not claimed: it waits for another row, which rings, or for its service's rate."""
+        return min(self._ask(claims.until_a_place) or POLL_SECONDS, POLL_SECONDS)
 
     @staticmethod
-    def _until_due() -> float:
-        """Seconds until something may be due, 0 when something is: a look that takes no lock."""
+    def _ask(question: Callable[[], float | None]) -> float | None:
         try:
-            heartbeats.beat(heartbeats.WORKER)
-            due = claims.probe()
+            return question()
         except Exception:
             logger.exception("The database did not answer; trying again")
             close_old_connections()
-            return POLL_SECONDS
-        return POLL_SECONDS if due is None else due
+            return None
 
     @staticmethod
     def _may_try_again(one: Ending | Mark) -> bool:

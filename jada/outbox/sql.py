@@ -256,13 +256,17 @@ def next_due(topics: Sequence[str]) -> datetime | None:
 
 
 def sending(rows: Sequence[tuple[int, int]]) -> set[int]:
-    """Rows (id, claim_no) that are about to leave; answers those still ours with a deadline's worth of lease left."""
+    """Rows (id, claim_no) that are about to leave; answers those still ours with a deadline's worth of lease left.
+
+    Marked twice by the same claim when the answer to the first commit was lost: it has not left, and may.
+    """
     lease, until = _in_seconds(LEASE)
     enough, since = _in_seconds(DEADLINE)
     text = f"""
 UPDATE outbox_effect SET state = 'sending', lease_until = {lease}
 FROM (VALUES {", ".join(["(%s, %s)"] * len(rows))}) AS mine
-WHERE id = mine.column1 AND claim_no = mine.column2 AND state = 'running' AND lease_until > {enough} RETURNING id"""  # noqa: S608
+WHERE id = mine.column1 AND claim_no = mine.column2 AND state IN ('running', 'sending')
+  AND lease_until > {enough} RETURNING id"""  # noqa: S608
     return {row[0] for row in _rows(text, [*until, *(part for row in rows for part in row), *since])}
 
 

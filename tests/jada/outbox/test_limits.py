@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.utils.timezone import now
 
-from jada.outbox import delivery, host, registry
+from jada.outbox import claims, delivery, host, registry
 from jada.outbox.entries import enqueue_message
 from jada.outbox.enums import State
-from jada.outbox.models import Effect
+from jada.outbox.models import Effect, Limit
 from jada.outbox.registry import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,3 +78,24 @@ def test_a_rate_of_zero_is_no_limit(rate: list[float]) -> None:
     host.drain()
 
     assert set(Effect.objects.values_list("state", flat=True)) == {State.DONE}
+
+
+def test_a_clock_that_went_back_does_not_stop_the_mail(rate: list[float]) -> None:
+    Limit.objects.create(name="ses", next_at=now() + timedelta(hours=1))
+    say(1)
+
+    delivery.claim()
+
+    later = Effect.objects.get()
+    assert (later.run_at - now()).total_seconds() <= 2
+
+
+def test_the_next_look_is_when_the_service_has_a_place_again(rate: list[float]) -> None:
+    rate[0] = 5
+    say(9)
+    delivery.claim(limit=4)
+
+    pause = claims.until_a_place()
+
+    assert pause is not None
+    assert 0 < pause <= 0.2
