@@ -66,9 +66,13 @@ def preflight(
     `offline` leaves out whatever asks the network. Raises UnknownCode for a code that nothing has.
     """
     at, began = clock(), time.monotonic()
-    checks = [check for check in _checks(clock, offline=offline) if _wanted(check.codes, only)]
-    if not checks:
-        raise UnknownCode(f"Nothing is called {', '.join(only)}: manage.py preflight --json names every code.")
+    there = _checks(clock, offline=offline)
+    if strange := [name for name in only if not any(_wanted(check.codes, [name]) for check in there)]:
+        where = " without a network" if offline else ""
+        raise UnknownCode(
+            f"Nothing is called {', '.join(strange)}{where}: manage.py preflight --json names every code."
+        )
+    checks = [check for check in there if _wanted(check.codes, only)]
     found = tuple(f for f in run(checks, patience=patience) if _wanted((f.code,), only))
     return Report(
         at=at,

@@ -57,9 +57,11 @@ class TestEnd:
 
         assert command()[0] == 1
 
-    def test_an_unknown_code_says_so(self, looks: list[Check]) -> None:
+    def test_an_unknown_code_says_so_beside_a_known_one(self, looks: list[Check]) -> None:
+        looks.append(BAD)
+
         with pytest.raises(CommandError, match=r"Nothing is called nobody\.s"):
-            call_command("preflight", "--only", "nobody.s")
+            call_command("preflight", "--only", BAD.codes[0], "nobody.s")
 
 
 class TestWords:

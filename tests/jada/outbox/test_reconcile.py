@@ -395,11 +395,13 @@ class TestTheCommand:
             (("--topic", "thin"), "choose one of thing"),
             (("--since", "yesterday"), "give a day"),
             (("--since", "2026-13-40"), "give a day"),
-            (("--booking", "NOBODY"), "No booking has the public id"),
+            (("--since", "9999-12-31T23:59-08:00"), "give a day"),
+            (("--booking", "NOBODY"), "Nothing outside belongs to a booking NOBODY:"),
+            (("--booking", "NOBODY", "--topic", "thing"), "a booking NOBODY under thing:"),
         ],
     )
     def test_refuses_what_it_does_not_know_with_a_sentence(
-        self, world: World, args: tuple[str, str], sentence: str
+        self, world: World, args: tuple[str, ...], sentence: str
     ) -> None:
         with pytest.raises(CommandError, match=sentence):
             self.run(*args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -38,8 +38,9 @@ class Command(BaseCommand):
         objects = everything(topic=topic, subject=subject, since=_instant(options["since"]))
         report = reconcile(objects, heal=options["heal"])
         if subject and not report.in_step and not report.findings:
+            kind = f" under {topic}" if topic else ""
             raise CommandError(
-                f"No booking has the public id {options['booking']}: it is the last part of its address."
+                f"Nothing outside belongs to a booking {options['booking']}{kind}: look at its public id."
             )
         self.stdout.write(json.dumps(_as_json(report), indent=2) if options["json"] else "\n".join(_lines(report)))
         if not report.clean:
@@ -52,11 +53,11 @@ def _instant(text: str) -> datetime | None:
     try:
         day = parse_date(text)
         at = datetime.combine(day, time.min) if day else parse_datetime(text)
-    except ValueError:
-        at = None
-    if at is None:
-        raise CommandError(f"--since is {text!r}: give a day (2026-11-24) or an instant (2026-11-24T15:00-08:00).")
-    return make_aware(at) if is_naive(at) else at
+        if at is not None:
+            return (make_aware(at) if is_naive(at) else at).astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day, or none that every zone can hold
+        pass
+    raise CommandError(f"--since is {text!r}: give a day (2026-11-24) or an instant (2026-11-24T15:00-08:00).")
 
 
 def _lines(report: Report) -> list[str]:
