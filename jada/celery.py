@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_shutdown, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jada.settings")
 
@@ -26,3 +26,12 @@ def refuse_unsafe_start(**kwargs: Any) -> None:
 @setup_logging.connect
 def log_as_django_does(**kwargs: Any) -> None:
     """Somebody answers, so Celery leaves the loggers alone: its own handlers would write links and keys out."""
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def finish_what_is_under_way(**kwargs: Any) -> None:
+    """The threads that deliver outlive the task that woke them: a call that is cut off would leave its mail in doubt."""
+    from jada.outbox import host
+
+    host.finish(seconds=10)

@@ -29,6 +29,7 @@ VAR = Path(os.environ.get("VAR_DIR") or ROOT / "var")
 HOST = "127.0.0.1"
 ROOM = 200 * 1024 * 1024  # bytes that the database, the local AWS and the mailbox may want
 PATIENCE = 60  # seconds for the first delivery of everything
+PATIENCE_AT_THE_END = 10  # seconds for calls that are under way; after it, a mail among them is in doubt
 
 
 class CannotRun(Exception):
@@ -139,7 +140,6 @@ class Company:
 
         django.setup()
         self.port = port
-        self.threads: threading.Event | None = None
         self.server: object | None = None
 
     def deploy(self) -> None:
@@ -173,7 +173,7 @@ class Company:
         server.set_app(application)
         threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
         self.server = server
-        self.threads = host.start_threads()
+        host.start_threads()
 
     def receive_sample(self) -> None:
         from jada.console.demo import deliver_sample
@@ -208,10 +208,11 @@ class Company:
         ]
 
     def stop(self) -> None:
-        if self.threads:
-            self.threads.set()
+        from jada.outbox import host
+
         if self.server:
             self.server.shutdown()  # type: ignore[attr-defined]
+        host.finish(seconds=PATIENCE_AT_THE_END)
         (VAR / "stopped-cleanly").touch()
 
 
