@@ -92,13 +92,17 @@ def _measure(jobs: list[Job], rounds: int, *, once: frozenset[str]) -> report.Re
         say(f"{skipped.skip}\n")
     wanted = [job for job in jobs if not job.skip]
     for number in range(rounds):
-        found = _round([job for job in wanted if not number or job.name[0] not in once], f"round {number + 1}/{rounds}")
+        of_this = [job for job in wanted if not number or job.name[0] not in once]
+        found, ended = _round(of_this, f"round {number + 1}/{rounds}")
         for name, measured in found.items():
             results.setdefault(name, []).append(report.merged(measured))
+        if ended:
+            break
     return results
 
 
-def _round(jobs: list[Job], title: str) -> dict[tuple[str, ...], list[Figures]]:
+def _round(jobs: list[Job], title: str) -> tuple[dict[tuple[str, ...], list[Figures]], bool]:
+    """Every job once; and whether somebody ended it: what was measured until then is still worth a report."""
     found: dict[tuple[str, ...], list[Figures]] = {}
     for place, job in enumerate(jobs, 1):
         say(f"[{time.strftime('%T')}] {title}, {place}/{len(jobs)}: {', '.join(job.name)} … ")
@@ -106,10 +110,13 @@ def _round(jobs: list[Job], title: str) -> dict[tuple[str, ...], list[Figures]]:
             figures = job.measure()
         except Failed as failure:
             say(f"FAILED: {failure}\n")
-            continue
-        found.setdefault(job.name, []).append(figures)
-        say(_in_short(figures) + "\n")
-    return found
+        except (KeyboardInterrupt, SystemExit):
+            say("ended\n")
+            return found, True
+        else:
+            found.setdefault(job.name, []).append(figures)
+            say(_in_short(figures) + "\n")
+    return found, False
 
 
 def _in_short(found: dict[str, float]) -> str:

@@ -162,6 +162,9 @@ def _postgres(folder: Path) -> Iterator[str]:
     port = free_port()
     control = [*run, str(binaries[-1].with_name("pg_ctl")), "-D", str(folder / "data"), "-w"]
     options = " ".join((f"-p {port} -k {folder}", *POSTGRES))
+    running = folder / "data" / "postmaster.pid"
+    if running.exists() and Path("/proc", running.read_text().split()[0]).exists():
+        raise SystemExit(f"A PostgreSQL runs in {folder} already: let the other bench end, or name another --folder.")
     _quietly([*control, "-l", str(folder / "log"), "-o", options, "start"])
     try:
         yield f"127.0.0.1:{port}:{user}"
