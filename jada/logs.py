@@ -1,6 +1,6 @@
 """Log lines: what each is about, in the format that its reader wants, and the last net before it is written.
 
-No crew link, no key, no bearer token leaves by a line, and no stranger makes one. Two formats: `text` for people,
+No crew link, key, password, address or amount leaves by a line, and no stranger makes one. Two formats: `text` for people,
 `json` (one object a line) for what collects the lines of production.
 """
 
@@ -20,7 +20,12 @@ _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # anything shaped like a JWT
     r"|(?<=token=)[^&\s\"']+"
     r"|\bsj[kd]_[\w]+_[\w-]{20,}"  # service keys and dashboard tokens
-    r"|(?<=Bearer )\S+",
+    r"|(?<=Bearer )\S+"
+    r"|(?<=://)[^\s/@]+(?=@)"  # who asks a database or a broker, and with which password
+    # PostgreSQL quotes the whole row that it refused, and a row may be a guest, or an amount
+    r"|(?<=DETAIL:)[\s\S]+?(?=\n\n(?:The above|During) |\n {0,2}(?:File|Traceback) |\Z)"
+    r"|(?<![^\s<>\",;:()\[\]=@])[^\s<>\",;:()\[\]=@]+@[\w-]+(?:\.[\w-]+)+"  # mail addresses
+    r"|[$€£] ?\d[\d,.]*\.\d\d\b"
 )
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -43,7 +48,7 @@ class HideSecrets(logging.Filter):
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = without_secrets(record.exc_text)
+            record.exc_text = "\n".join(map(one_line, without_secrets(record.exc_text).split("\n")))
         return True
 
 
@@ -89,7 +94,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         words = " ".join(f"{name}={value}" for name, value in getattr(record, "about", {}).items())
         record.subject = f"[{words}] " if words else ""
-        return super().format(record)
+        return "\n  ".join(super().format(record).split("\n"))  # a line of a traceback does not look like an entry
 
 
 class JsonLines(logging.Formatter):
@@ -123,6 +128,7 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "botocore": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},  # it names every object that is asked for, and with it the page's code
             "axes": {"level": "WARNING"},
             # Named, so that they lose the handlers of Django's own, which no filter of ours stands before.
             "django": {"level": "INFO"},

@@ -6,11 +6,13 @@ import io
 import json
 import logging
 import logging.config
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.conf import settings
+from django.db import IntegrityError
 from django.test import Client
 
 from jada.logs import HideSecrets, about, configuration, without_secrets
@@ -35,6 +37,10 @@ def log() -> Iterator[io.StringIO]:
     logger.removeHandler(handler)
 
 
+def refuse(error: Exception) -> NoReturn:
+    raise error
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -52,6 +58,54 @@ def test_hides_secrets(text: str) -> None:
 
     assert "[hidden]" in cleaned
     assert not any(secret in cleaned for secret in (JWT, SERVICE_KEY, DASHBOARD_TOKEN, "anything"))
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "could not connect to postgres://jada:s3cret@db.internal:5432/jada",
+            "to postgres://[hidden]@db.internal:5432",
+        ),
+        ("redis://:s3cret@10.0.0.4:6379/0 is away", "redis://[hidden]@10.0.0.4:6379/0 is away"),
+        ("550 5.1.1 <dana.o'brien+x@mail.example.com>: unknown user", "550 5.1.1 <"),
+        ("Key (address)=(dana@example.com) is there", "Key (address)=([hidden]) is there"),
+        ("a gross of $1,840.75 was refused", "a gross of [hidden] was refused"),
+    ],
+)
+def test_hides_passwords_contacts_and_amounts(text: str, left: str) -> None:
+    cleaned = without_secrets(text)
+
+    assert left in cleaned
+    assert not any(told in cleaned for told in ("s3cret", "dana", "brien", "840.75"))
+
+
+def test_a_row_that_the_database_refused_is_not_quoted(log: io.StringIO) -> None:
+    row = "null value in column\nDETAIL:  Failing row contains (7, Dana\nReyes,\n\n +1 619 555 0142, 840.75).\n"
+
+    def keep() -> None:
+        try:
+            refuse(IntegrityError(row))
+        except IntegrityError as cause:
+            raise ValueError("the booking was not kept") from cause
+
+    try:
+        keep()
+    except ValueError:
+        logging.getLogger("tests.logs").exception("Unable to keep it: %s", row)
+
+    written = log.getvalue()
+    assert "the booking was not kept" in written
+    assert "null value in column" in written
+    assert not any(told in written for told in ("Dana", "Reyes", "555", "840.75"))
+
+
+def test_a_long_line_without_an_address_is_read_once() -> None:
+    started = time.perf_counter()
+
+    without_secrets("a" * 200_000 + " " + "DETAIL" * 30_000 + "$1" + ",1" * 50_000)
+
+    assert time.perf_counter() - started < 1
 
 
 def test_leaves_the_rest_of_a_line_alone() -> None:
@@ -197,6 +251,15 @@ class TestBothFormats:
             logging.getLogger("django.request").warning("refused at %s", "/a\n2027 ERROR paid\u2028")
 
         assert len(shipped.getvalue().splitlines()) == 1
+
+    def test_let_an_exception_make_none_either(self, shipped: io.StringIO) -> None:
+        try:
+            refuse(ValueError("x\n2026-11-24 10:00:00,000 CRITICAL jada All is lost \x1b[31m"))
+        except ValueError:
+            logging.getLogger("django.request").exception("Unable to read it")
+
+        assert len([line for line in shipped.getvalue().splitlines() if not line.startswith("  ")]) == 1
+        assert "\x1b" not in shipped.getvalue()
 
 
 def test_production_writes_objects() -> None:
