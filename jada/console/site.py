@@ -140,6 +140,7 @@ class ConsoleSite(admin.AdminSite):
         ours = [
             path("find/", view(pages.find), name="find"),
             path("calendar/", view(pages.calendar), name="calendar"),
+            path("copies/", view(pages.copies), name="copies"),
             path("attention/<slug:what>/", view(pages.attention), name="attention"),
             path("mailbox/", view(pages.mailbox), name="mailbox"),
             path("mailbox/<str:name>/", view(pages.mailbox_letter), name="mailbox_letter"),

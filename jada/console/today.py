@@ -21,6 +21,7 @@ from bookings.finance.models import BookingFinance
 from bookings.models import Booking, CalendarEntry, Vessel
 from crew.enums import LIVE, AssignmentStatus, EventStatus
 from crew.models import Assignment, Place
+from jada.console.astray import astray, differing
 from jada.console.unreached import unreached
 from jada.mail.models import BlockedAddress
 from jada.modeladmin import start_of_day
@@ -122,15 +123,17 @@ class Number:
 
 def numbers(attention: Attention, *, at: datetime, crew: bool, deliveries: bool, intake: bool) -> list[Number]:
     """The counters, each with the address of exactly the rows it counts. One query, for the calendar's two;
-    three more while mail reaches somebody not.
+    three more while mail reaches somebody not, and some while a copy differs.
     """
     now = quote(at.replace(microsecond=0).isoformat())
     entries = CalendarEntry.objects.exclude(status=EntryStatus.CANCELLED).aggregate(
         review=Count("pk", filter=Q(booking__status=BookingStatus.NEEDS_REVIEW)),
         untimed=Count("pk", filter=Q(needs_times=True, ends_at__gte=at.replace(microsecond=0))),
         blocked=Count("pk", filter=Exists(BlockedAddress.objects.standing())),  # 0 spares the query for whom
+        astray=Count("pk", filter=Exists(differing())),
     )
     people = len(unreached(at)) if crew and entries["blocked"] else 0
+    copies = len(astray()) if deliveries and entries["astray"] else 0
     bookings, calendar = (
         reverse("admin:bookings_booking_changelist"),
         reverse("admin:bookings_calendarentry_changelist"),
@@ -140,6 +143,7 @@ def numbers(attention: Attention, *, at: datetime, crew: bool, deliveries: bool,
         (crew, attention.unreplaced, "crew declined, not replaced", reverse("admin:attention", args=["declined"]), "bad"),
         (crew, people, "people whom mail does not reach", reverse("admin:attention", args=["unreached"]), "warn"),
         (deliveries, attention.stuck, "deliveries stuck", _list("outbox_effect", "state__in=dead,in_doubt"), "bad"),
+        (deliveries, copies, "copies differ outside" if copies != 1 else "copy differs outside", reverse("admin:copies"), "bad"),
         (True, entries["review"], "bookings to review", f"{bookings}?status__exact=needs_review", "bad"),
         (intake, attention.quarantined, "mails nobody could read", _list("intake_intakemessage", "state__exact=quarantined"), "bad"),
         (True, entries["untimed"], "days without times", f"{calendar}?needs_times__exact=1&ends_at__gte={now}", "warn"),

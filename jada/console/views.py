@@ -32,6 +32,7 @@ from jada.audit.actors import Actor
 from jada.console import booking_page, fleet, holders, ledger
 from jada.console import mailbox as mailboxes
 from jada.console import today as todays
+from jada.console.astray import astray
 from jada.console.booking_page import AmountsForm, User, around, retry_delivery
 from jada.console.unreached import unreached
 from jada.outbox.models import Effect
@@ -111,6 +112,14 @@ def attention(request: HttpRequest, what: str) -> HttpResponse:
         raise Http404
     context = {"title": title, "text": text, "rows": rows, "part": "holders" if what == "old-time" else "crew"}
     return _page(request, "admin/console/attention.html", context)
+
+
+@require_safe
+@permission_required(SEES_DELIVERIES, raise_exception=True)
+def copies(request: HttpRequest) -> HttpResponse:
+    """Exactly the copies that the Today page counted."""
+    text = "Read back, and different from the database. A trip's page shows how, and sets right what can be."
+    return _page(request, "admin/console/copies.html", {"title": "Copies that differ", "text": text, "rows": astray()})
 
 
 @require_safe
