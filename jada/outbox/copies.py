@@ -23,7 +23,9 @@ LONGEST: Final = 120
 
 # An amount or a contact that somebody typed into a copy by hand must not travel on in what we say about it.
 _TELLING = re.compile(
-    r"[$€£@]|\b\d+[.,]\d\d\b|\+\d|\b\d{3}[ .)-]{1,2}\d{3}[ .-]?\d{4}\b|\b(?:usd|eur)\b", re.IGNORECASE
+    r"[$€£¥@]|\b\d+[.,]\d{1,2}\b|\b\d{1,3}([., ’']\d{3})+\b|\+\d|\(?\b\d{3}\)?[ .-]{1,2}\d{3}[ .-]?\d{4}\b|\b\d{7,15}\b"
+    r"|(?<![a-z])(?:usd|eur|gbp|dollars?|euros?|bucks)(?![a-z])",
+    re.IGNORECASE,
 )
 
 
