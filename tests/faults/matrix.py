@@ -97,10 +97,16 @@ def ours(case: Case) -> Any:
 
 def failing(case: Case) -> Callable[[Mouth], None]:
     """The process in which the fault is ordered, from the client's request to the place where it fails."""
+    from django.conf import settings
+
     from jada.outbox import host, sweep
     from tests.faults import cases, stage
 
     def live(mouth: Mouth) -> None:
+        if case.action == "hang":
+            # All of the process stands still. A second thread that goes on would find its own leases moved into the
+            # past by `pass_time`, as no living worker ever does, and what it is sending would be taken for abandoned.
+            settings.OUTBOX_THREADS = 1
         if case.failpoint in cases.ACT and not case.is_step:
             order(case, mouth, nth=nth_insert(case) if case.failpoint == "after_insert" else 1)
             book(case)
