@@ -201,6 +201,18 @@ class TestLooking:
             "lambda:GetFunctionConfiguration",
         }
 
+    def test_looks_at_no_distribution_or_function_but_the_stacks_own(self, resources: dict[str, Any]) -> None:
+        statements = properties(resources, "PreflightPolicy")["PolicyDocument"]["Statement"]
+        everywhere = {action for each in statements if each["Resource"] == "*" for action in each["Action"]}
+
+        assert everywhere == {
+            "acm:DescribeCertificate",
+            "cloudfront:GetCachePolicy",
+            "cloudfront:GetOriginRequestPolicy",
+            "iam:SimulatePrincipalPolicy",
+            "ses:GetAccount",
+        }
+
     def test_the_word_by_which_the_edge_proves_itself_is_shown_by_nobody(self) -> None:
         parameters = yaml.load(stack.render(), _Loader)["Parameters"]
 
