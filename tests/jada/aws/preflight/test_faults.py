@@ -325,6 +325,15 @@ class TestPermissions:
 
         assert here.wrong() == {"lambda.function": ERROR}
 
+    def test_its_settings_are_for_an_operator_s_eyes(
+        self, here: Installation, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        settings.LAMBDA_FUNCTION = "jada"
+        refuse(monkeypatch, clients.lambda_(), "get_function_configuration", "AccessDeniedException")
+
+        assert here.wrong() == {"lambda.function": WARNING}
+        assert "PreflightPolicyArn" not in here.found()["lambda.function"].mend  # it has no such right to give
+
     def test_what_we_may_not_see_is_not_known_rather_than_wrong(
         self, here: Installation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
