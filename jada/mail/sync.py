@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any, Final
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.utils.timezone import now
@@ -33,6 +35,8 @@ from jada.outbox.registry import Withdrawn, Work, courier
 logger = logging.getLogger(__name__)
 
 MASK = "[personal link]"
+NOTE_FOR: Final = 30.0  # seconds: a lease has room for it beside the one call
+NOTE_PAUSE: Final = 0.5
 ROUNDS: Final = 50  # of ten messages each: one call of `poll` ends, however full the queue is
 
 
@@ -152,9 +156,21 @@ def _keep_as_sent(prepared: Prepared, links: Mapping[str, str]) -> None:
 
 def _note_sent(message: Message, mail: EmailMultiAlternatives) -> Mapping[str, Any]:
     status = getattr(mail, "anymail_status", None)  # a backend that is not anymail's gives none
-    provider_id = (status and status.message_id) or ""
-    Message.objects.filter(pk=message.pk).update(sent_at=now(), provider_id=provider_id)
-    return {"message_id": provider_id}
+    provider_id, at = (status and status.message_id) or "", now()
+    patience = time.monotonic() + NOTE_FOR
+    while True:
+        try:
+            Message.objects.filter(pk=message.pk).update(sent_at=at, provider_id=provider_id)
+        except (
+            OperationalError,
+            InterfaceError,
+        ):  # the mail is out: it must not be in doubt because a database restarts
+            if time.monotonic() > patience:
+                raise
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(NOTE_PAUSE)
+        else:
+            return {"message_id": provider_id}
 
 
 @examine("I7")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from jada.failures import DeliveryFailure, InDoubt, Outcome, Outdated
+from django.db import DatabaseError, connection
+
+from jada.failures import DeliveryFailure, InDoubt, Outcome, Outdated, Retry
 from jada.logs import about
 from jada.outbox import desk, registry
 from jada.outbox.claims import Claim, claim
@@ -23,6 +26,8 @@ from jada.outbox.sql import LEASE
 __all__ = ["BACKOFF_CAP", "LEASE", "RETRY_FOR", "TRIES", "Claim", "backoff", "claim", "requeue", "run", "send", "start"]
 
 logger = logging.getLogger(__name__)
+
+AGAIN: Final = timedelta(seconds=1)  # after the database was away
 
 
 def run(taken: Claim) -> None:
@@ -45,8 +50,18 @@ def start(taken: Claim) -> Ending | Mark:
         except DeliveryFailure as failure:
             return Failure(taken, failure)
         except Exception as error:
+            if isinstance(error, DatabaseError) and _lost_the_database():
+                return Failure(taken, Retry("The connection to the database broke.", after=AGAIN))
             logger.exception("Unable to deliver #%s %s", taken.effect_id, taken.topic.name)
             return Failure(taken, error)
+
+
+def _lost_the_database() -> bool:
+    """Whether this thread's connection broke. It is closed then, or the next rows would fail by it too."""
+    if connection.connection is not None and connection.is_usable():
+        return False
+    connection.close()
+    return True
 
 
 def _said_of(taken: Claim) -> AbstractContextManager[None]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.utils.timezone import now
 from pytest_django import Settings
 
@@ -337,3 +337,20 @@ def test_a_lifted_block_lets_mail_through(letter: Letter, fake_aws: Rig) -> None
     host.drain()
 
     assert len(fake_aws.mails()) == 1
+
+
+def test_a_database_that_restarts_after_the_answer_leaves_no_doubt(letter: Letter, fake_aws: Rig) -> None:
+    message, refusals = owe(), [OperationalError("the server closed the connection")]
+
+    def restarts(execute: Callable[..., object], sql: str, *given: object) -> object:
+        if "provider_id" in sql and sql.startswith("UPDATE") and refusals:
+            raise refusals.pop()
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(restarts):
+        host.drain()
+
+    message.refresh_from_db()
+    assert refusals == []
+    assert message.effect.state == State.DONE
+    assert message.provider_id

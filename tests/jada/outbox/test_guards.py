@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils.timezone import now
 
 from jada.failures import Unknown
@@ -11,6 +11,7 @@ from jada.outbox import claims, delivery, host, registry, sql, sweep
 from jada.outbox.entries import enqueue, enqueue_message
 from jada.outbox.enums import State
 from jada.outbox.models import Attempt, Effect, Heartbeat, RequestKey
+from jada.outbox.records import Delivered, Failure
 from tests.jada.outbox.conftest import Thing, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +150,37 @@ def test_a_claim_of_many_is_two_statements(world: World, django_assert_num_queri
         taken = claims.take(limit=7)
 
     assert len(taken) == 7
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server to lose")
+class TestAConnectionThatBreaksInAHandler:
+    @pytest.fixture
+    def breaks(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        handler = registry.topic("thing").handler
+        view = handler.view
+
+        def broken(key: str) -> Thing | None:
+            monkeypatch.setattr(handler, "view", view)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            return view(key)
+
+        monkeypatch.setattr(handler, "view", broken)
+
+    def test_is_not_the_fault_of_the_row(self, world: World, breaks: None) -> None:
+        effect = owe()
+
+        host.drain(budget=1)
+
+        effect.refresh_from_db()
+        assert (effect.state, effect.attempts, effect.cause) == (State.PENDING, 0, "retry")
+
+    def test_fails_no_other_row(self, world: World, breaks: None) -> None:
+        for key in "ab":
+            owe(key)
+        taken = delivery.claim(limit=2)
+
+        first, second = map(delivery.start, taken)
+
+        assert isinstance(first, Failure)
+        assert isinstance(second, Delivered)
