@@ -59,8 +59,9 @@ def run(stack: contextlib.ExitStack) -> None:
     edge_args = [sys.executable, str(ROOT / "manage.py"), "edge", "--port", str(port + 1)]
     edge = stack.enter_context(child(edge_args, "local edge"))
     stack.callback(company.stop)
-    company.open()
+    # Before anything is delivered: an edge that is not up yet is taken for one that is away, and rests half a minute.
     until(lambda: listening(port + 1), "the local edge", [edge], done)
+    company.open()
     company.receive_sample()
     company.wait_until_delivered(done)
     if not done.is_set():

@@ -62,6 +62,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, dict[s
         if line.startswith("Ctrl-C"):
             break
     assert set(said) == set(LINES), "".join(heard)
+    assert not any("does not answer" in line for line in heard), "".join(heard)  # it would rest for half a minute
     yield process, port, said
     if process.poll() is None:
         end(process)
