@@ -5,21 +5,24 @@ Mounted by `jada.api`, which asks for the service key and turns refusals into an
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Field, Path, Router, Schema
+from django.utils.http import parse_etags, quote_etag
+from ninja import Field, Header, Path, Router, Schema
 from pydantic import AwareDatetime, ConfigDict, StringConstraints
 
-from bookings.services import TripDetails, amend_booking
+from bookings.services import ChangedMeanwhile, TripDetails, change_booking
 from crew import services
-from crew.manifest import CrewEventView
 from crew.models import CrewEvent
 from jada.audit.actors import Actor
 from jada.keys import caller
+from jada.outbox.requests import once
 
 router = Router(tags=["crew events"])
 
@@ -74,19 +77,61 @@ class EventChange(Schema):
 
 
 @router.get("/events/{event_id}", response=EventAnswer, summary="A crew event")
-def read_event(request: HttpRequest, event_id: EventId) -> CrewEventView:
-    return services.event_view(_event(event_id))
+def read_event(request: HttpRequest, response: HttpResponse, event_id: EventId) -> dict[str, Any]:
+    """Its ETag is for the If-Match of a change."""
+    return _with_tag(_answer(event_id), response)
 
 
 @router.patch("/events/{event_id}", response=EventAnswer, summary="Change a crew event")
-def change_event(request: HttpRequest, event_id: EventId, payload: EventChange) -> CrewEventView:
-    """The trip itself is changed: its calendar entry, guest page and crew follow, and whoever must hear of it does."""
-    event = _event(event_id)
-    trip = _changed(TripDetails.of(event.booking), payload)
-    services.refuse_money(payload.public_note or "")
-    by = Actor.service(caller(request).kid)
-    amend_booking(booking=event.booking, trip=trip, by=by, at=timezone.now())
-    return services.event_view(_event(event_id))
+def change_event(
+    request: HttpRequest,
+    response: HttpResponse,
+    event_id: EventId,
+    payload: EventChange,
+    *,
+    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+    if_match: Annotated[str, Header(max_length=400, description="ETag of the event as it was read")] = "",
+) -> dict[str, Any]:
+    """The trip itself is changed: its calendar entry, guest page and crew follow, and whoever must hear of it does.
+
+    Send an Idempotency-Key, and the same again when there was no answer: the change is made once, and one that was
+    held up on its way does not undo a newer one. With If-Match it is refused (412) if the event has changed since.
+    """
+    kid = caller(request).kid
+
+    def change(trip: TripDetails) -> TripDetails:
+        _refuse_unseen(event_id, if_match)
+        return _changed(trip, payload)
+
+    def act() -> tuple[int, dict[str, Any]]:
+        booking = _event(event_id).booking
+        services.refuse_money(payload.public_note or "")
+        change_booking(booking=booking, change=change, by=Actor.service(kid), at=timezone.now())
+        return 200, _answer(event_id)
+
+    asked = {"event": event_id} | payload.model_dump(mode="json", exclude_unset=True)
+    _, answer = once(scope=f"changes:{kid}", key=idempotency_key, request=asked, act=act)
+    return _with_tag(answer, response)
+
+
+def _refuse_unseen(event_id: str, if_match: str) -> None:
+    """Call it when nobody else can change the trip any more."""
+    if if_match and not {"*", _tag(_answer(event_id))} & set(parse_etags(if_match)):
+        raise ChangedMeanwhile("The event has changed since you read it: read it again, and decide anew.")
+
+
+def _answer(event_id: str) -> dict[str, Any]:
+    """As JSON, because an answer may be kept and given again."""
+    return EventAnswer(**asdict(services.event_view(_event(event_id)))).model_dump(mode="json")
+
+
+def _with_tag(answer: dict[str, Any], response: HttpResponse) -> dict[str, Any]:
+    response["ETag"] = _tag(answer)
+    return answer
+
+
+def _tag(answer: dict[str, Any]) -> str:
+    return quote_etag(hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest()[:32])
 
 
 def _changed(trip: TripDetails, payload: EventChange) -> TripDetails:

@@ -23,7 +23,7 @@ import bookings.api
 import bookings.intake.api
 import crew.api
 from bookings.models import Booking
-from bookings.services import BookingRefused, VesselTaken
+from bookings.services import BookingRefused, ChangedMeanwhile, VesselTaken
 from guests.models import GuestPage
 from jada.keys import CredentialRefused, DashboardToken, ServiceKey, caller
 from jada.outbox.requests import KeyReused
@@ -56,6 +56,7 @@ PROBLEMS = {
     401: "No key, or a wrong one",
     404: "There is no such thing",
     409: "The vessel's time is taken",
+    412: "The thing has changed since it was read",
     422: "The request can be read and cannot be done as it is",
     429: "Too many calls without a valid key",
 }
@@ -93,7 +94,7 @@ def not_so(request: HttpRequest, refusal: BookingRefused) -> HttpResponse:
     code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(refusal).__name__).lower()  # VesselTaken -> vessel_taken
     if isinstance(refusal, VesselTaken):
         return refuse(409, code, refusal.nameless)
-    return refuse(422, code, str(refusal))
+    return refuse(412 if isinstance(refusal, ChangedMeanwhile) else 422, code, str(refusal))
 
 
 @api.exception_handler(KeyReused)

@@ -36,5 +36,9 @@ class AlreadyCancelled(BookingRefused):
     """A cancelled booking is not changed; it is booked anew."""
 
 
+class ChangedMeanwhile(BookingRefused):
+    """Whoever asks for a change has read an older state, and would overwrite what they have not seen."""
+
+
 class NotWithoutTimes(BookingRefused):
     """Only a hold that has no times yet is given some; a trip is changed through its booking."""

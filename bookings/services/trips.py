@@ -114,6 +114,18 @@ def amend_booking(
 
 
 @transaction.atomic
+def change_booking(
+    *, booking: Booking, change: Callable[[TripDetails], TripDetails], by: Actor, at: datetime
+) -> Booking:
+    """Change a part of a trip: `change` is given the trip as it is now, and nobody else can touch it meanwhile.
+
+    So what another has changed since somebody read the booking stays as it is.
+    """
+    current = _locked(booking, booking.vessel)
+    return amend_booking(booking=current, trip=change(TripDetails.of(current)), by=by, at=at)
+
+
+@transaction.atomic
 def confirm_booking(*, booking: Booking, by: Actor, at: datetime, also: Also | None = None) -> Booking:
     """Turn an inquiry, a quote or a booking under review into a promise: it takes the vessel's time now."""
     booking = _locked(booking, booking.vessel)

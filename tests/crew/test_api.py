@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from bookings.models import Booking
+from bookings.services import TripDetails, amend_booking
 from crew import services
 from crew.models import CrewEvent
+from jada.audit.actors import SYSTEM
 from jada.audit.models import Event as History
+from jada.outbox.models import RequestKey
 from tests.conftest import SERVICE_KEY
-from tests.factories.bookings import START
+from tests.factories.bookings import NOW, START
 from tests.factories.crew import a_crew_event, captain, event_of
+from tests.meanwhile import meanwhile
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -129,3 +135,93 @@ def test_a15_questions_about_money_change_no_byte(event: CrewEvent, query: str) 
 
     assert asked.content == Client().get(f"/api/events/{event.public_id}", headers={"X-Api-Key": SERVICE_KEY}).content
     assert plain.status_code == 200
+
+
+# --- the same change again, and the one that comes late ------------------------------------------------------------
+
+
+def change(event: CrewEvent, body: Any, **headers: str) -> Any:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Client().patch(
+        f"/api/events/{event.public_id}",
+        body,
+        content_type="application/json",
+        headers={"X-Api-Key": SERVICE_KEY, **named},
+    )
+
+
+def read(event: CrewEvent) -> Any:
+    return Client().get(f"/api/events/{event.public_id}", headers={"X-Api-Key": SERVICE_KEY})
+
+
+def test_a_change_that_comes_late_is_answered_as_before_and_undoes_nothing(event: CrewEvent) -> None:
+    first = change(event, {"party_size": 5}, Idempotency_Key="a")
+    change(event, {"party_size": 6}, Idempotency_Key="b")
+
+    late = change(event, {"party_size": 5}, Idempotency_Key="a")
+
+    assert (late.status_code, late.json()) == (200, first.json())
+    assert late["ETag"] == first["ETag"]
+    assert Booking.objects.get().party_size == 6
+
+
+def test_a_key_is_for_one_change(event: CrewEvent) -> None:
+    change(event, {"party_size": 5}, Idempotency_Key="a")
+
+    answer = change(event, {"party_size": 6}, Idempotency_Key="a")
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "idempotency_key_reused")
+    assert Booking.objects.get().party_size == 5
+
+
+def test_a_key_is_for_one_event(event: CrewEvent) -> None:
+    other = a_crew_event(starts_at=START + timedelta(days=1))
+    change(event, {"party_size": 5}, Idempotency_Key="a")
+
+    assert change(other, {"party_size": 5}, Idempotency_Key="a").status_code == 422
+
+
+def test_what_was_refused_may_be_asked_again_with_its_key(event: CrewEvent) -> None:
+    assert change(event, {"party_size": 25}, Idempotency_Key="a").status_code == 422
+
+    assert change(event, {"party_size": 5}, Idempotency_Key="a").status_code == 200
+
+
+def test_a_change_of_what_was_read_is_made(event: CrewEvent) -> None:
+    answer = change(event, {"party_size": 5}, If_Match=read(event)["ETag"])
+
+    assert answer.status_code == 200
+    assert answer["ETag"] == read(event)["ETag"]
+
+
+def test_a_change_of_what_has_changed_since_is_refused(event: CrewEvent) -> None:
+    seen = read(event)["ETag"]
+    change(event, {"party_size": 6})
+
+    answer = change(event, {"party_size": 5}, If_Match=seen)
+
+    assert (answer.status_code, answer.json()["error"]) == (412, "changed_meanwhile")
+    assert Booking.objects.get().party_size == 6
+
+
+def test_any_state_will_do_where_none_is_named(event: CrewEvent) -> None:
+    assert change(event, {"party_size": 5}, If_Match="*").status_code == 200
+
+
+def test_a_change_that_needed_no_key_keeps_no_answer(event: CrewEvent) -> None:
+    change(event, {"party_size": 5})
+
+    assert not RequestKey.objects.exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_change_leaves_alone_what_another_changes_at_the_same_instant(event: CrewEvent) -> None:
+    def other() -> None:
+        booking = Booking.objects.get()
+        amend_booking(booking=booking, trip=replace(TripDetails.of(booking), party_size=6), by=SYSTEM, at=NOW)
+
+    answer = meanwhile(other, lambda: change(event, {"public_note": "One guest uses a cane."}))
+
+    assert answer.status_code == 200
+    assert (Booking.objects.get().party_size, Booking.objects.get().public_note) == (6, "One guest uses a cane.")
