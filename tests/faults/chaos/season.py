@@ -33,7 +33,6 @@ class Trip:
     event: str = ""
     want: dict[str, Any] = field(default_factory=dict)
     asked: int = 0
-    late: dict[str, list[Any]] = field(default_factory=dict)  # edits that were asked for again, for want of an answer
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -63,9 +62,9 @@ class Season:
         time.sleep(max(0.0, begun + trip.due - time.monotonic()))
         try:
             self._book(trip)
-            for edit in trip.edits:
+            for number, edit in enumerate(trip.edits):
                 time.sleep(edit["after"])
-                self._edit(trip, edit)
+                self._edit(trip, edit, key=f"key-{trip.number}-{number}")
             if trip.cancelled:
                 self._cancel(trip)
         except TimeoutError as error:
@@ -86,10 +85,14 @@ class Season:
             "guest_email": f"guest-{trip.number}@example.com",
             "gross": "800.00",
         }
+
+        def post(**other: Any) -> tuple[int, Any]:
+            return self._ask(trip, "POST", "/api/events", body | other, key=f"key-{trip.number}")
+
         if trip.twice:
-            twin = threading.Thread(target=self._ask, args=(trip, "POST", "/api/events", body))
+            twin = threading.Thread(target=post)
             twin.start()
-        status, answer = self._ask(trip, "POST", "/api/events", body)
+        status, answer = post()
         if trip.twice:
             twin.join()
         if status not in (200, 201):
@@ -98,21 +101,17 @@ class Season:
         trip.event = answer["event_id"]
         trip.want = {"starts_at": starts, "party_size": 4, "status": "confirmed"}
         if trip.twice:
-            other = self._ask(trip, "POST", "/api/events", body | {"party_size": 5})[0]
+            other = post(party_size=5)[0]
             if other != 422:
                 trip.wrong.append(f"one key for two requests was answered {other}")
 
-    def _edit(self, trip: Trip, edit: dict[str, Any]) -> None:
+    def _edit(self, trip: Trip, edit: dict[str, Any], *, key: str) -> None:
         if not trip.event:
             return
         change: dict[str, Any] = {name: value for name, value in edit.items() if name == "party_size"}
         if "minutes" in edit:
             change["starts_at"] = (self.starts(trip) + timedelta(minutes=edit["minutes"])).isoformat()
-        before = trip.asked
-        status, answer = self._ask(trip, "PATCH", f"/api/events/{trip.event}", change)
-        if trip.asked > before + 1:
-            for name, value in change.items():
-                trip.late.setdefault(name, []).append(value)
+        status, answer = self._ask(trip, "PATCH", f"/api/events/{trip.event}", change, key=key)
         if status != 200:
             trip.wrong.append(f"PATCH: {status} {answer}")
             return
@@ -132,11 +131,10 @@ class Season:
 
     # --- the wire --------------------------------------------------------------------------------------------------
 
-    def _ask(self, trip: Trip, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    def _ask(self, trip: Trip, method: str, path: str, body: dict[str, Any], *, key: str) -> tuple[int, Any]:
         """The same request with the same key until somebody answers it."""
         until, pause = time.monotonic() + PATIENCE, 0.1
-        headers = {"X-Api-Key": SERVICE_KEY, "Content-Type": "application/json"}
-        headers |= {"Idempotency-Key": f"key-{trip.number}"} if method == "POST" else {}
+        headers = {"X-Api-Key": SERVICE_KEY, "Content-Type": "application/json", "Idempotency-Key": key}
         while time.monotonic() < until:
             trip.asked += 1
             connection = http.client.HTTPConnection("127.0.0.1", self.company.port, timeout=ANSWER)
