@@ -7,6 +7,8 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init, worker_process_shutdown, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jada.settings")
+# They import every page and API, 20 MB that no delivery needs, and end nothing; what must, does (below).
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("jada")
 app.set_default()  # of every thread: the doorbell rings from one of its own

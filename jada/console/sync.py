@@ -11,7 +11,6 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils.timezone import now
 
-from bookings.api import Entry
 from bookings.models import Booking, CalendarEntry
 from bookings.services import BookingRefused, astray, realign_entry
 from crew.models import CrewEvent
@@ -95,6 +94,8 @@ def _entry_copy(booking: Booking, entry: CalendarEntry | None) -> Copy:
 
 
 def _api_copy(booking: Booking, entry: CalendarEntry) -> Copy:
+    from bookings.api import Entry  # with all of the API's machinery: a worker needs it only here
+
     said = Entry.of(entry)
     found = {"vessel": said.vessel, "date": said.date.isoformat(), "starts_at": said.starts_at.isoformat()}
     wanted = {"vessel": booking.vessel.key, "date": booking.local_start.date().isoformat()}

@@ -1,7 +1,10 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -9,6 +12,7 @@ from django.db import transaction
 
 from jada.outbox import bell, host, tasks
 from jada.outbox.entries import enqueue
+from jada.outbox.management.commands import outbox_worker
 from jada.outbox.models import Effect
 from tests.jada.outbox.conftest import Thing, World
 
@@ -60,3 +64,22 @@ def test_celerys_tasks_deliver(world: World) -> None:
     tasks.sweep_and_drain()
 
     assert not Effect.objects.unfinished().exists()
+
+
+def test_a_worker_holds_no_pages_and_no_apis_in_memory(tmp_path: Path) -> None:
+    """20 MB of each worker, for what only the web process shows."""
+    start = (
+        "import sys, django; django.setup();"
+        "import jada.outbox.management.commands.outbox_worker, jada.checks;"
+        "print([name for name in ('jada.urls', 'jada.api', 'ninja') if name in sys.modules])"
+    )
+    env = {
+        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME")},
+        "DJANGO_SETTINGS_MODULE": "jada.settings", "DEBUG": "false", "VAR_DIR": str(tmp_path),
+        "SECRET_KEY": "a-test-key-of-enough-length-and-many-different-letters-0123456789",
+    }  # fmt: skip
+
+    done = subprocess.run([sys.executable, "-c", start], env=env, capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert done.stdout.strip() == "[]", done.stderr
+    assert outbox_worker.Command.requires_system_checks == ("jada",)

@@ -10,6 +10,8 @@ from jada.outbox import host
 
 
 class Command(BaseCommand):
+    # Only our own: the others import every page and API, 20 MB that no delivery needs. The web process runs them all.
+    requires_system_checks = ("jada",)
     help = "Deliver what the outbox owes, until SIGTERM. --once delivers what is due now and ends."
 
     def add_arguments(self, parser: CommandParser) -> None:
