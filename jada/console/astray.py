@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from bookings.models import Booking
 from guests.models import PAGE, SLUG, GuestPage, PageSlug
 from jada.console.ledger import NAMES
-from jada.outbox import registry
+from jada.outbox import reconcile, registry
 from jada.outbox.models import Mirror
 
 MAILS: Final = "mail"  # who holds an old time is counted by itself, and as of now
@@ -38,8 +38,7 @@ def astray() -> list[Astray]:
 
 
 def differing() -> QuerySet[Mirror]:
-    """What was found before the last writing says nothing of the copy that stands there now."""
-    return Mirror.objects.exclude(differences=[]).exclude(topic=MAILS).exclude(applied_at__gt=F("checked_at"))
+    return reconcile.differing().exclude(topic=MAILS)
 
 
 def _is_right_by_now(mirror: Mirror) -> bool:

@@ -293,6 +293,11 @@ def _known(name: str, subject: str) -> list[str]:
     return list(dict.fromkeys([*keys_of(name), *keys]))
 
 
+def differing() -> QuerySet[Mirror]:
+    """What was found to differ. What was found before the last writing says nothing of the copy that stands now."""
+    return Mirror.objects.exclude(differences=[]).exclude(applied_at__gt=F("checked_at"))
+
+
 # --- by the clock -----------------------------------------------------------------------------------------------------
 
 A_ROUND: Final = 45.0  # seconds; under the time limit of a task

@@ -18,7 +18,7 @@ from jada.mail.events import Told
 from jada.mail.models import Message
 from jada.outbox import heartbeats
 from jada.outbox.enums import Mode, State
-from jada.outbox.models import Attempt, Batch, Effect
+from jada.outbox.models import Attempt, Batch, Effect, Mirror
 from tests.factories.bookings import a_booking
 
 pytestmark = [pytest.mark.django_db]
@@ -59,6 +59,15 @@ class TestWhatItSays:
 
         assert said["jada_outbox_oldest_undelivered_seconds",] == 240
         assert said["jada_outbox_oldest_due_seconds",] == 60
+
+    def test_copies_that_differ_and_were_not_written_since(self, client: Client) -> None:
+        found = [{"store": "table", "object": "a", "field": "dock", "old": "A", "new": "B"}]
+        for name, written in (("a", NOW - timedelta(hours=2)), ("b", None), ("written since", NOW)):
+            read = {"applied_at": written, "checked_at": NOW - timedelta(hours=1), "differences": found}
+            Mirror.objects.create(topic="crew.event", key=name, **read)
+        Mirror.objects.create(topic="crew.event", key="in step", checked_at=NOW)
+
+        assert scrape(client)["jada_copies_differing", "crew.event"] == 2
 
     def test_what_is_open_by_state_topic_cause_and_trouble(self, client: Client) -> None:
         owed("a")
@@ -126,11 +135,11 @@ class TestWhatItSays:
         self, client: Client, django_assert_num_queries: Any
     ) -> None:
         owed("first")
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(17):
             client.get("/metrics")
         for n in range(20):
             owed(f"a{n}", state=State.DEAD, cause="bug")
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(17):
             client.get("/metrics")
 
 
