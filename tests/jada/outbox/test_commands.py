@@ -79,7 +79,7 @@ def test_a_worker_holds_no_pages_and_no_apis_in_memory(tmp_path: Path) -> None:
         "SECRET_KEY": "a-test-key-of-enough-length-and-many-different-letters-0123456789",
     }  # fmt: skip
 
-    done = subprocess.run([sys.executable, "-c", start], env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", start], env=env, capture_output=True, text=True, check=False)
 
     assert done.stdout.strip() == "[]", done.stderr
     assert outbox_worker.Command.requires_system_checks == ("jada",)
