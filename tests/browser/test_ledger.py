@@ -120,3 +120,16 @@ def test_one_press_tells_those_who_can_be_told_by_mail_and_leaves_the_telephone_
     page.get_by_role("button", name="Told by telephone").click()
     page.get_by_text("Written down: they know it by telephone.").wait_for()
     assert page.get_by_role("heading", name="an old time").count() == 0
+
+
+def test_a_trip_can_be_moved_by_hand(new_page: Any, opened: Callable[[Any], None], booking: Booking) -> None:
+    page = new_page("desk")
+    opened(page)
+    start, end = (datetime.fromisoformat(page.get_by_label(name).input_value()) for name in ("Starts", "Ends"))
+
+    page.get_by_label("Starts").fill((start + HOUR).isoformat(timespec="minutes"))
+    page.get_by_label("Ends").fill((end + HOUR).isoformat(timespec="minutes"))
+    page.get_by_role("button", name="Save and stay").click()
+
+    page.get_by_text("was changed successfully").wait_for()
+    assert Booking.objects.get(pk=booking.pk).starts_at == booking.starts_at + HOUR
