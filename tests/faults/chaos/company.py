@@ -58,6 +58,7 @@ class Company:
             "CELERY_BROKER_URL": self.broker,
             "OUTBOX_HOST": self.host,
             "OUTBOX_THREADS": "3",
+            "SES_SEND_RATE": "60",  # at the 14 of a new account a season of 300 bookings needs 80 s for its mails alone
             "LOG_LEVEL": "WARNING",
             "LOG_FORMAT": "text",
             "PYTHONWARNINGS": "ignore",

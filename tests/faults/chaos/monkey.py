@@ -55,6 +55,11 @@ class Monkey(threading.Thread):
             ("reset", lambda: self._world("reset")),
             ("lost answer", lambda: self._world("lost")),
             ("late answer", lambda: self._world("late")),
+            ("no answer", lambda: self._world("silent")),
+            ("403", lambda: self._world("403")),
+            ("mail events withheld", lambda: self._events("withhold")),
+            ("mail events reordered", lambda: self._events("reorder")),
+            ("mail events repeated", lambda: self._events("repeat")),
             ("too many invalidations", lambda: self.company.rig.order("busy", service="cloudfront", times=2)),
             ("edge away", lambda: self.company.rig.order("503", service="edge", times=4)),
         ]
@@ -78,9 +83,18 @@ class Monkey(threading.Thread):
     def _world(self, action: str) -> None:
         service, op = self.chance.choice((*SERVICES, MAIL))
         times = self.chance.randint(1, 6)
-        if service == "ses" and action != "throttle":
+        if service == "ses" and action not in ("throttle", "403"):
             times = 1  # each of these is a doubt; a few are enough for every rule to be used
         self.company.rig.order(action, service=service, op=op, times=times, seconds=READ + 1.0)
+
+    def _events(self, habit: str) -> None:
+        """For some seconds the mail service reports nothing, everything twice, or later and the newest first."""
+        self.company.rig.habits(events=habit)
+        self._in(self.chance.uniform(2, 5), self._report)
+
+    def _report(self) -> None:
+        self.company.rig.habits(events="publish")
+        self.company.rig.release()
 
     def _kill(self) -> None:
         self.company.relieve(self.chance.randrange(len(self.company.crew)))
