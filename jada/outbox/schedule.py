@@ -20,6 +20,7 @@ from jada.outbox import heartbeats
 logger = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 5.0  # after the start; a process that is killed at once has done no chore
+AGAIN_SECONDS: Final = 60.0  # after a failure: what runs once a day does not wait for a day
 NEVER: Final = threading.TIMEOUT_MAX / 2
 SWEEP: Final = "outbox.sweep"  # every host sweeps by itself
 
@@ -60,21 +61,23 @@ def run_for_ever(stop: threading.Event) -> None:
             close_old_connections()
             for chore in waiting:
                 if chore.due <= time.monotonic() and not stop.is_set():
-                    chore.due = time.monotonic() + chore.every
-                    do(chore)
+                    pause = chore.every if do(chore) else min(chore.every, AGAIN_SECONDS)
+                    chore.due = time.monotonic() + pause
     finally:
         connections.close_all()
 
 
-def do(chore: Chore) -> None:
-    """One that fails stops no other; it gives no sign of life, and that is seen."""
+def do(chore: Chore) -> bool:
+    """One that fails stops no other, and is tried again soon; it gives no sign of life, and that is seen."""
     try:
-        if chore.was_done():
-            return
-        chore.act()
-        done(chore.name)
+        if not chore.was_done():
+            chore.act()
+            done(chore.name)
     except Exception:
         logger.exception("A chore failed: %s", chore.name)
+        close_old_connections()  # if it broke, the next chore would fail by it too
+        return False
+    return True
 
 
 def done(name: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from jada.outbox import heartbeats, schedule
 from jada.outbox.models import Heartbeat
@@ -48,3 +49,33 @@ def test_what_another_process_has_just_done_is_not_done_again() -> None:
     schedule.do(chore("one", lambda: done.append("one")))
 
     assert done == []
+
+
+def test_a_daily_chore_that_fails_is_not_put_off_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, tries = threading.Event(), []
+
+    def broken_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError
+        stop.set()
+
+    monkeypatch.setattr(schedule, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(schedule, "chores", lambda: [Chore("one", 86400.0, broken_once, due=0.0)])
+    thread = threading.Thread(target=schedule.run_for_ever, args=(stop,))
+    thread.start()
+    thread.join(10)
+    stop.set()
+
+    assert len(tries) == 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server to lose")
+def test_a_connection_that_breaks_in_one_chore_fails_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    def breaks() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    schedule.do(chore("one", breaks))
+
+    assert schedule.do(chore("two", lambda: None))
