@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings
+from django.contrib.auth.models import Group, User
 from django.core.files.storage import storages
 from django.core.management import call_command
 from django.db import connection
@@ -36,14 +38,24 @@ from crew.services import accept, decline, link_of
 from guests.models import GuestPage
 from jada.audit.actors import SYSTEM
 from jada.aws import clients
+from jada.console.roles import make_roles
 from jada.mail.models import Message
 from jada.outbox import host
 from jada.outbox.models import Effect, Mirror
+from jada.outbox.reconcile import everything, reconcile
 from tests.factories.bookings import NOW, START, VesselFactory, a_booking
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 HOUR = timedelta(hours=1)
+ONE_FORM = re.compile(r'value="[^"]*" id="id_token"')  # drawn anew for each form of the console
+CONSOLE = (
+    "/admin/",
+    "/admin/outbox/effect/",
+    "/admin/mail/message/",
+    "/admin/audit/event/",
+    "/admin/attention/old-time/",
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +142,7 @@ def surfaces(stack: dict[str, str]) -> dict[str, Any]:
         "bucket": _bucket(),
         "table": _table(),
         "mails": [
-            (m.kind, m.recipient, m.revision, m.subject, m.text, m.html, m.state)
+            (m.kind, m.recipient, m.revision, m.subject, m.text, m.html, m.state, m.effect_id)  # it travels as a tag
             for m in Message.objects.exclude(recipient="ops").order_by("pk")
         ],
         "mirrors": list(Mirror.objects.order_by("topic", "key").values_list("topic", "key", "version", "digest")),
@@ -161,6 +173,43 @@ def _invalidations(stack: dict[str, str]) -> list[str]:
     return [str(i["Status"]) for i in made["InvalidationList"].get("Items", [])]
 
 
+def said_inside() -> dict[str, Any]:
+    """What the office's roles without money, and its monitoring, are told of the same trip."""
+    return {"read back": _read_back(), "console": _console(), "metrics": _metrics()}
+
+
+def _read_back() -> list[Any]:
+    """What is said of copies that somebody edited by hand: kept beside them, shown, and written into the history."""
+    with time_machine.travel(NOW + 21 * HOUR, tick=False):
+        for item in clients.dynamodb().scan(TableName=settings.EVENTS_TABLE)["Items"]:
+            by_hand = item | {"vessel": {"S": "Another"}, "gross": {"S": "by hand"}}
+            clients.dynamodb().put_item(TableName=settings.EVENTS_TABLE, Item=by_hand)
+        report = reconcile(everything(), heal=False)
+    kept = Mirror.objects.order_by("topic", "key").values_list("topic", "key", "differences")
+    return [[(f.object, f.standing, f.differences, f.note) for f in report.findings], list(kept)]
+
+
+def _console() -> list[Any]:
+    """A trip, the deliveries and the mails as the roles without money see them."""
+    make_roles()
+    booking, found = Booking.objects.get(), list[Any]()
+    for role in ("Coordinator", "Read-only"):
+        user = User.objects.create_user(role, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        browser = Client()
+        with time_machine.travel(NOW + 21 * HOUR, tick=False):
+            browser.force_login(user)
+            answers = [browser.get(path) for path in CONSOLE]
+            answers.append(browser.get(f"/admin/bookings/booking/{booking.pk}/change/"))
+        found.append([(a.status_code, ONE_FORM.sub("", _without_csrf(a))) for a in answers])
+    return found
+
+
+def _metrics() -> str:
+    with time_machine.travel(NOW + 21 * HOUR, tick=False):
+        return Client().get("/metrics").content.decode()
+
+
 def _pages() -> list[Any]:
     """Every page of every crew member, opened by their own link; the CSRF token is the browser's, not the trip's."""
     found: list[Any] = []
@@ -177,8 +226,6 @@ def _pages() -> list[Any]:
 
 
 def _without_csrf(answer: Any) -> str:
-    import re
-
     return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", answer.content.decode())
 
 
@@ -220,6 +267,29 @@ def test_worlds_that_differ_only_in_money_show_crew_and_guests_the_same_bytes(
 
     for surface in seen[0]:
         assert seen[0][surface] == seen[1][surface], f"{surface} differs between {one} and {other} after {acts}"
+
+
+def test_worlds_that_differ_only_in_amounts_are_read_back_shown_and_counted_alike(
+    brand: str, stack: dict[str, str], clean: Callable[[], None], same_dice: Callable[[], None]
+) -> None:
+    """That amounts were recorded is in the history; how much, and whatever follows from it, is told nobody without money."""
+    seen = []
+    for money in (
+        Money(Decimal("840.75"), edit=Decimal("1121.00")),
+        Money(Decimal("12.00"), edit=Decimal("9.99"), captain_rate="45.00"),
+    ):
+        clean()
+        same_dice()
+        the_script(["accept", "money", "move"], money)
+        seen.append(said_inside())
+
+    assert {found.field for *_, differences, _ in seen[0]["read back"][0] for found in differences} >= {
+        "vessel",
+        "gross",
+    }
+    assert {status for answers in seen[0]["console"] for status, _ in answers} == {200}
+    for said in seen[0]:
+        assert seen[0][said] == seen[1][said], f"{said} differs"
 
 
 def test_an_edit_of_money_alone_leaves_no_trace_outside(
