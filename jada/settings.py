@@ -6,7 +6,7 @@ What ships is the safe choice; `jada/checks.py` stops the start when an unsafe o
 from pathlib import Path
 
 from csp.constants import NONE, SELF
-from environs import Env
+from environs import Env, validate
 
 from jada import broker
 from jada.logs import FORMATS, configuration
@@ -212,16 +212,16 @@ MAIL_SENDERS = {  # by the first word of a letter's kind; a bounce of one must n
     "guest": env.str("MAIL_FROM_GUESTS", "Queen of San Diego <guests@sailjada.com>"),
     "ops": env.str("MAIL_FROM_OPS", "JADA <system@sailjada.com>"),
 }
-MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", "") or OPS_EMAIL
+MAIL_REPLY_TO, MAILBOX_DIR = env.str("MAIL_REPLY_TO", "") or OPS_EMAIL, env.str("MAILBOX_DIR", "")
 MAIL_EVENTS_QUEUE_URL = env.str("MAIL_EVENTS_QUEUE_URL", "")
 MAIL_EVENTS_TOPIC_ARN = env.str("MAIL_EVENTS_TOPIC_ARN", "")
-MAILBOX_DIR, SES_SEND_RATE = env.str("MAILBOX_DIR", ""), env.float("SES_SEND_RATE", 14)
+SES_SEND_RATE = env.float("SES_SEND_RATE", 14, validate=validate.Range(0, 1000))
 ANYMAIL = {"AMAZON_SES_CONFIGURATION_SET_NAME": env.str("SES_CONFIGURATION_SET", f"{AWS_STACK_NAME}-mail")}
 
 # --- work ------------------------------------------------------------------------------------------------------
 
-OUTBOX_HOST = env.str("OUTBOX_HOST", "celery", validate=lambda v: v in ("thread", "worker", "celery", "none"))
-OUTBOX_THREADS = env.int("OUTBOX_THREADS", 8)
+OUTBOX_HOST = env.str("OUTBOX_HOST", "celery", validate=validate.OneOf(("thread", "worker", "celery", "none")))
+OUTBOX_THREADS = env.int("OUTBOX_THREADS", 8, validate=validate.Range(1))
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "memory://")
 RECONCILE_HEAL = env.bool("RECONCILE_HEAL", True)
 CELERY_TASK_IGNORE_RESULT = True
@@ -245,5 +245,5 @@ STAFF_DOMAINS = frozenset(env.list("STAFF_DOMAINS", ["sailjada.com"]))  # whose 
 
 # --- logging ---------------------------------------------------------------------------------------------------
 
-LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEBUG else "json", validate=lambda v: v in FORMATS)
+LOG_FORMAT = env.str("LOG_FORMAT", "text" if DEBUG else "json", validate=validate.OneOf(FORMATS))
 LOGGING = configuration(form=LOG_FORMAT, level=env.str("LOG_LEVEL", "INFO"))

@@ -73,6 +73,20 @@ def test_production_does_not_start_without_keys() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("OUTBOX_HOST", "celry"), ("OUTBOX_THREADS", "0"), ("LOG_FORMAT", "xml")),
+        *(("SES_SEND_RATE", "inf"), ("SES_SEND_RATE", "nan"), ("SES_SEND_RATE", "-1")),
+    ],
+)
+def test_nothing_starts_with_a_value_by_which_nothing_would_be_delivered_or_read(name: str, value: str) -> None:
+    started = manage("new_key", **{name: value})
+
+    assert started.returncode == 1
+    assert f'"{name}" invalid' in started.stderr
+
+
 @pytest.mark.parametrize("process", ["worker", "beat"])
 def test_celery_does_not_start_without_keys(process: str, tmp_path: Path) -> None:
     bare = {"PATH": os.environ["PATH"], "READ_DOTENV": "false", "DJANGO_SETTINGS_MODULE": "jada.settings"}
