@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 if TYPE_CHECKING:  # generic in the stubs, plain classes when they run
     _FormSet = BaseInlineFormSet[Any, Any, Any]
@@ -119,12 +120,15 @@ class ConsoleAdmin(NamedControls, _ModelAdmin):
             },
             "narrowed": bool(here),
             "heading": self.heading,
+            "title": self.heading
+            or capfirst(self.opts.verbose_name_plural),  # of the tab: "Select … to view" says less
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         obj = kwargs.get("obj") or next((arg for arg in args if isinstance(arg, models.Model)), None)
-        context |= {"heading": self.heading, "headline": self.headline_of(obj) if obj else ""}
+        headline = self.headline_of(obj) if obj else ""
+        context |= {"heading": self.heading, "headline": headline} | ({"title": headline} if headline else {})
         return super().render_change_form(request, context, *args, **kwargs)
 
     def headline_of(self, obj: Any) -> str:

@@ -160,7 +160,7 @@ class EffectAdmin(ReadOnlyAdmin):
 
     @admin.display(description="What", ordering="topic")
     def what(self, effect: Effect) -> str:
-        return name_of(effect.topic)
+        return name_of_row(effect)
 
     @admin.display(description="About", ordering="subject")
     def about(self, effect: Effect) -> SafeString | str:
@@ -299,7 +299,7 @@ class EffectAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": "Drop deliveries",
             "chosen": droppable,
-            "kinds": sorted(Counter(name_of(row.topic) for row in droppable).items()),
+            "kinds": sorted(Counter(name_of_row(row) for row in droppable).items()),
             "left": len(chosen) - len(droppable),
             "mails": sum(1 for row in droppable if row.mode == Mode.MESSAGE),
             "waiting": waiting.count(),
@@ -323,9 +323,15 @@ def name_of(topic: str) -> str:
     return f"{app.capitalize()}: {thing.replace('_', ' ')}"
 
 
+def name_of_row(row: Effect) -> str:
+    """A message by what it tells, which its fact begins with: `Mail: crew invitation`."""
+    app, _, tells = (row.fact or "").partition(":")[0].partition(".")
+    return f"Mail: {app} {tells.replace('_', ' ')}" if tells else name_of(row.topic)
+
+
 def link_to(row: Effect) -> SafeString:
     url = reverse("admin:outbox_effect_change", args=[row.pk])
-    return format_html('<a href="{}">#{} {}</a>', url, row.pk, name_of(row.topic))
+    return format_html('<a href="{}">#{} {}</a>', url, row.pk, name_of_row(row))
 
 
 def _when(at: datetime) -> str:
