@@ -1,4 +1,6 @@
-"""Every crash point on both databases, then seasons in chaos: what `make faults` runs. It brings its own servers.
+"""What `make faults` runs: every crash point on both databases, transitions in any order, then seasons in chaos.
+
+It brings its own servers.
 
 With arguments it runs only the season that they describe: `make faults ARGS="--seed 7 --db postgres --host celery"`.
 """
@@ -13,6 +15,7 @@ import time
 from tests.faults.chaos.machine import Postgres
 
 MATRIX, CHAOS = "tests.faults.matrix", "tests.faults.chaos"
+MODEL = "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/faults/test_model.py"
 
 
 def main() -> None:
@@ -24,6 +27,7 @@ def main() -> None:
         failed = {
             "every crash point on SQLite": said(MATRIX),
             "every crash point on PostgreSQL": said(MATRIX, DATABASE_URL=postgres.url),
+            "transitions in any order": said(*MODEL, FAULTS_EXAMPLES="600"),
         }
     finally:
         postgres.remove()

@@ -182,7 +182,7 @@ def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig,
         _timed(lambda: a_booking(at=today(), starts_at=next_month(), vessel=VesselFactory())) for _ in range(5)
     )
     host.start_threads(count=2)
-    over = time.monotonic() + 8
+    over = time.monotonic() + 5
     times: list[float] = []
     copies: list[Path] = []
 
@@ -198,7 +198,7 @@ def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig,
             }
             times.append(_timed(partial(a_booking, **options)))
             trip += 1
-            time.sleep(0.05)
+            time.sleep(0.2)  # what is booked here is delivered too, and takes longer than its writing
         connections.close_all()
 
     with ThreadPoolExecutor(5) as people:
@@ -207,7 +207,7 @@ def test_f31_four_writers_two_workers_and_a_backup_share_one_file(fake_aws: Rig,
         for each in (*writing, backing):
             each.result()  # "database is locked" would be raised here
 
-    assert len(times) > 20
+    assert len(times) > 12
     # A second, or on a machine that is busy with others what the same write alone allows to expect of six at once.
     assert sorted(times)[math.ceil(0.95 * len(times)) - 1] < max(1.0, 20 * alone)
     assert len(copies) >= 4

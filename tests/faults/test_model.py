@@ -6,6 +6,7 @@ is as strict as the real ones (it refuses an older version), and mails cannot be
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from tests.faults.stage import pass_time
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
+EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "60"))  # `make faults` draws ten times as many
 KEYS, LANES = ("a", "b"), ("mail:x", "mail:y")
 TOPIC_OF = {"a": "thing", "b": "plain"}
 ENDS = (
@@ -343,7 +345,7 @@ def test_no_order_of_transitions_breaks_an_invariant(monkeypatch: pytest.MonkeyP
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=150,
+            max_examples=EXAMPLES,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
