@@ -37,11 +37,12 @@ class Misconfigured(DeliveryFailure):
 
 class Outdated(DeliveryFailure):
     """A newer copy stands outside than this database can know of: it was restored. Nothing is published until
-    `outbox_restored` has raised its versions."""
+    `outbox_restored` has raised its versions.
+    """
 
 
 class Unknown(DeliveryFailure):
-    """This worker runs code that does not know what is owed. Nobody has to act unless no other worker does either."""
+    """A worker runs code that does not know what is owed. Nobody has to act unless no other worker does either."""
 
 
 class InDoubt(DeliveryFailure):

@@ -130,7 +130,10 @@ class TestTheMenu:
     def test_a_list_opens_on_its_first_view(self, client: Client, ops: User) -> None:
         client.force_login(ops)
 
-        assert "/admin/outbox/effect/?state__in=pending,running,sending,in_doubt,dead" in client.get("/admin/").content.decode()
+        assert (
+            "/admin/outbox/effect/?state__in=pending,running,sending,in_doubt,dead"
+            in client.get("/admin/").content.decode()
+        )
 
     def test_what_is_refused_is_a_page_with_the_menu(self, client: Client) -> None:
         somebody("Coordinator", client)
