@@ -41,9 +41,12 @@ def _peers(results: Results, database: str) -> Iterator[Bar]:
         ours = ("engine", database, "thread, mixed")
     if (*ours, "burst") not in results or not any(name[0] == "peers" for name in results):
         return
-    outboxes = [("peers", database, f"DBOS outbox, poll {poll} s", "burst") for poll in ("1", "0.1")]
-    best = max(outboxes, key=lambda name: middle(results, name, "per_s") or 0)
-    rivals = [("DBOS outbox", best)]
+    polls = [
+        f"poll {poll} s"
+        for poll in ("1", "0.1")
+        if ("peers", database, f"DBOS outbox, poll {poll} s", "burst") in results
+    ]
+    rivals = [(f"DBOS outbox, {poll}", ("peers", database, f"DBOS outbox, {poll}", "burst")) for poll in polls]
     if database == "postgres":
         rivals.append(("Procrastinate", ("peers", database, "Procrastinate", "burst")))
     for who, name in rivals:
