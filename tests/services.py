@@ -17,8 +17,21 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from kombu import pools
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def ring_at(url: str, **conf: object) -> None:
+    """Celery's one application rings at this broker from now on, by connections of its own.
+
+    kombu keeps its pools by address for the whole process: one that a test has closed would be met again by the next.
+    """
+    from jada.celery import app  # this plugin is loaded before there are settings
+
+    pools.reset()
+    app.conf.update(broker_url=url, **conf)
+    app._pool = app.amqp._producer_pool = None  # both remember what they were made for
 
 
 def browser_path() -> str:

@@ -38,6 +38,7 @@ from tests.faults.chaos.machine import Postgres
 from tests.faults.chaos.season import Season
 from tests.faults.trips import a_trip, die_at, next_month, work_off
 from tests.rig.client import Rig
+from tests.services import ring_at
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -78,8 +79,7 @@ def broker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(bell, "BREAK_SECONDS", 3600)  # its thread sleeps on, and hears no ring of another test
     monkeypatch.setattr(bell, "_publisher", None)
     yield
-    app.conf.broker_url = before
-    app.pool.force_close_all()
+    ring_at(before)
 
 
 @pytest.fixture
@@ -105,20 +105,20 @@ def book_and_sweep(rig: Rig) -> None:
 
 
 def test_f03_a_broker_that_refuses_costs_no_booking_and_no_delivery(fake_aws: Rig, broker: None) -> None:
-    app.conf.broker_url = "redis://127.0.0.1:9/0"
+    ring_at("redis://127.0.0.1:9/0")
 
     book_and_sweep(fake_aws)
 
 
 def test_f03_a_broker_that_is_silent_costs_no_booking_and_no_delivery(fake_aws: Rig, broker: None, silent: str) -> None:
-    app.conf.broker_url = silent
+    ring_at(silent)
 
     book_and_sweep(fake_aws)
 
 
 @pytest.mark.redis
 def test_f03_a_broker_that_drops_every_message_costs_no_delivery(fake_aws: Rig, broker: None, redis_url: str) -> None:
-    app.conf.broker_url = redis_url  # nobody reads it: what was rung is thrown away at the end
+    ring_at(redis_url)  # nobody reads it: what was rung is thrown away at the end
     queue = redis.Redis.from_url(redis_url)
 
     book_and_sweep(fake_aws)

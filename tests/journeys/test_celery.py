@@ -24,6 +24,7 @@ from jada.celery import app
 from jada.outbox import bell
 from jada.outbox.enums import State
 from jada.outbox.models import Effect
+from tests import services
 from tests.emulator import REGION
 from tests.factories.bookings import a_booking
 from tests.factories.crew import captain, crewed_vessel
@@ -95,12 +96,10 @@ def ring_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         settings.OUTBOX_HOST = "celery"
         monkeypatch.setattr(bell, "_publisher", None)
         options = broker.options(url, queue_url=queue_url, region=REGION)
-        app.conf.update(broker_url=url, broker_transport_options=options)
-        app._after_fork()  # it forgets the connections that it has, as each process of a web server does
+        services.ring_at(url, broker_transport_options=options)
 
     yield ring_at
-    app.conf.update(before)
-    app._after_fork()
+    services.ring_at(before["broker_url"], broker_transport_options=before["broker_transport_options"])
 
 
 @pytest.fixture

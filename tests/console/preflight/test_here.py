@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from kombu import pools
 from pytest_django import Settings
 
 from jada.celery import app
@@ -20,6 +19,7 @@ from jada.console.preflight import here, release, schedule
 from jada.findings import Finding, run
 from jada.outbox.heartbeats import SCHEDULE, SWEEPER, WORKER
 from jada.outbox.models import Heartbeat
+from tests.services import ring_at
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -200,9 +200,8 @@ def broker_at(settings: Settings) -> Iterator[Any]:
     before = app.conf.broker_url
 
     def point(url: str) -> None:
-        settings.CELERY_BROKER_URL = app.conf.broker_url = url
-        pools.reset()
-        app._pool = app.amqp._producer_pool = None  # both remember what they were made for
+        settings.CELERY_BROKER_URL = url
+        ring_at(url)
 
     yield point
     point(before)

@@ -10,6 +10,7 @@ import redis
 
 from jada.celery import app
 from jada.outbox import bell, tasks
+from tests.services import ring_at
 
 
 @pytest.fixture
@@ -17,17 +18,12 @@ def broker() -> Iterator[None]:
     """Celery's own settings as they were, and no connection kept to what a test named."""
     before = app.conf.broker_url
     yield
-    app.conf.broker_url = before
-    app.pool.force_close_all()
-
-
-def use(url: str) -> None:
-    app.conf.broker_url = url
+    ring_at(before)
 
 
 @pytest.mark.redis
 def test_a_ring_reaches_the_broker_and_carries_no_data(broker: None, redis_url: str) -> None:
-    use(redis_url)
+    ring_at(redis_url)
     queue = redis.Redis.from_url(redis_url)
     queue.delete("celery")
 
@@ -46,7 +42,7 @@ def test_with_the_broker_away_whoever_rings_does_not_wait(
     settings.OUTBOX_HOST = "celery"  # type: ignore[attr-defined]
     monkeypatch.setattr(bell, "BREAK_SECONDS", 3600)  # its thread sleeps on, and hears no ring of another test
     monkeypatch.setattr(bell, "_publisher", None)
-    use("redis://127.0.0.1:9/0")
+    ring_at("redis://127.0.0.1:9/0")
     started = time.monotonic()
 
     bell.ring()
