@@ -74,7 +74,7 @@ def run(options: Options, folder: Path) -> Verdict:
         monkey.start()
         season.run()
         monkey.rest()
-        quiet = time.time()
+        quiet, backlog = time.time(), office.act("left")
         decided = drain(company, office, seconds=DRAIN + options.bookings / 2)
         written = rig.lines()  # before the judge reads the copies
         verdict = judge(
@@ -82,6 +82,7 @@ def run(options: Options, folder: Path) -> Verdict:
         )
     verdict.facts["faults"] = ", ".join(f"{name} {count}" for name, count in sorted(monkey.did.items()))
     verdict.facts["asked a person"] = ", ".join(f"{name} {count}" for name, count in decided.items())
+    verdict.facts["owed when the faults ended"] = backlog
     verdict.facts["drained after"] = f"{time.time() - quiet:.0f} s"
     verdict.facts["seconds"] = f"{time.monotonic() - begun:.0f}"
     return verdict
@@ -122,7 +123,18 @@ def shown(options: Options, verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-COLUMNS = "bookings", "effects owed", "lost", "late", "twice: copies", "mails", "out of order", "differ", "else", "seed"
+COLUMNS = (
+    "bookings",
+    "effects owed",
+    "lost",
+    "late",
+    "twice: copies",
+    "mails",
+    "out of order",
+    "differ",
+    "else",
+    "  seed",
+)
 
 
 def summary(verdicts: list[tuple[Options, Verdict]]) -> str:
