@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,17 +91,23 @@ def run(options: Options, folder: Path) -> Verdict:
 
 
 def drain(company: Company, office: Office, *, seconds: float) -> dict[str, int]:
-    """Until nothing is owed; then a person decides about what is stuck, asking those who know, and it drains again.
+    """Until nothing is owed. Meanwhile a person decides about what is stuck, asking those who know: others wait for it.
 
     What is owed after `seconds` stays so: the judge names it.
     """
-    with contextlib.suppress(TimeoutError):
-        until(lambda: office.act("left") == 0, "An empty outbox", seconds=seconds, pause=0.3)
-        taken = [line.effect for line in company.rig.lines("ses", "SendEmail", "accepted")]
-        decided = office.act("decide", arrived=[int(pk) for pk in set(taken) if pk])
-        until(lambda: office.act("left") == 0, "An empty outbox", seconds=seconds, pause=0.3)
-        return dict(decided)
-    return {"nobody, for it did not drain": 0}
+    decided = Counter[str]()
+
+    def over() -> bool:
+        if office.act("stuck"):
+            taken = [line.effect for line in company.rig.lines("ses", "SendEmail", "accepted")]
+            decided.update(office.act("decide", arrived=[int(pk) for pk in set(taken) if pk]) or {})
+        return office.act("left") == 0 and office.act("stuck") == 0
+
+    try:
+        until(over, "An empty outbox", seconds=seconds, pause=0.3)
+    except TimeoutError:
+        decided["in vain, for it did not drain"] += 1
+    return dict(decided)
 
 
 def shown(options: Options, verdict: Verdict) -> str:
@@ -155,6 +163,7 @@ def summary(verdicts: list[tuple[Options, Verdict]]) -> str:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends us ends what we have started
     parser = argparse.ArgumentParser(description="A season of bookings while everything breaks.")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--bookings", type=int, default=Options.bookings)

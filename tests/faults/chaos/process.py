@@ -81,7 +81,7 @@ def office() -> None:
     """Acts that have no door for other systems: one line of JSON in, one out."""
     from django.db import DatabaseError, close_old_connections
 
-    acts = {"cancel": _cancel, "left": _left, "decide": _decide}
+    acts = {"cancel": _cancel, "left": _left, "stuck": _stuck, "decide": _decide}
     for line in sys.stdin:
         asked = json.loads(line)
         close_old_connections()
@@ -109,13 +109,19 @@ def _left() -> int:
     return Effect.objects.unfinished().count()
 
 
+def _stuck() -> int:
+    from jada.outbox.models import Effect
+
+    return Effect.objects.filter(state="dead").count()
+
+
 def _decide(arrived: list[int]) -> dict[str, int]:
     """A person before what is stuck: what did arrive is dropped, what did not is sent again."""
     from jada.outbox import services
     from jada.outbox.models import Effect
 
     counts = {"dropped": 0, "retried": 0}
-    for effect in services.in_order(Effect.objects.stuck()):
+    for effect in services.in_order(Effect.objects.filter(state="dead")):
         if effect.pk in arrived:
             counts["dropped"] += services.drop(effect=effect, reason="They have it.", at=datetime.now(UTC))
         else:
