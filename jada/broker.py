@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Final
 
 # A dead broker has to be given up at once: no ring is worth waiting for.
@@ -24,7 +25,7 @@ def options(url: str, queue_url: str, region: str) -> dict[str, Any]:
     return {
         "region": region,
         "predefined_queues": {QUEUE: {"url": queue_url}},
-        "client-config": dict(_SQS),
+        "client-config": deepcopy(_SQS),  # the SDK writes into what it is given
         "visibility_timeout": 90,  # a task is over by then (CELERY_TASK_TIME_LIMIT)
         "wait_time_seconds": 10,
         "polling_interval": 0.1,

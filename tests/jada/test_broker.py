@@ -30,6 +30,13 @@ def test_sqs_is_asked_once_and_not_for_long() -> None:
     assert client["connect_timeout"] + client["read_timeout"] < 5
 
 
+def test_what_the_sdk_writes_into_the_options_of_one_is_not_in_those_of_the_next() -> None:
+    first = broker.options("sqs://", queue_url=URL, region="us-west-2")["client-config"]
+    first["retries"]["mode"] = "legacy"
+
+    assert "mode" not in broker.options("sqs://", queue_url=URL, region="us-west-2")["client-config"]["retries"]
+
+
 @pytest.mark.parametrize(("queue_url", "found"), [("", ["jada.E014"]), (URL, [])])
 def test_sqs_without_a_queue_stops_the_start(queue_url: str, found: list[str], settings: Settings) -> None:
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = broker.options("sqs://", queue_url=queue_url, region="us-west-2")
