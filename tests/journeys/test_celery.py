@@ -30,7 +30,8 @@ from tests.factories.bookings import a_booking
 from tests.factories.crew import captain, crewed_vessel
 from tests.structure.source import ROOT
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+# Celery is the host of production, which is PostgreSQL.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.postgres]
 
 PATIENCE = 60  # seconds until a worker that starts on a busy machine has delivered everything
 Celery = Callable[..., None]
